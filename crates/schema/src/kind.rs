@@ -1,0 +1,321 @@
+//! A kind: everything the server must know to serve one sort of object.
+//!
+//! A kind is a value. pintle hands built-in kinds to the server, and the server compiles the same
+//! value from a CustomResourceDefinition. Whatever differs beyond data is a [`Behavior`].
+
+use std::{fmt, sync::Arc};
+
+use api::{GroupVersion, Status, Text, Value, status::Cause};
+use base::WallTime;
+
+use crate::Shape;
+
+/// One sort of object: its names, its versions and how it behaves.
+#[derive(Clone, Debug)]
+pub struct Kind {
+    /// Its names, the same in every version.
+    pub names: Names,
+    /// Namespaced or cluster-scoped.
+    pub scope: Scope,
+    /// Versions in order of preference; a version may lie in another group (Events, HPA).
+    pub versions: Vec<KindVersion>,
+    /// Place in `versions` of the one that is stored.
+    pub storage: usize,
+    /// Prefix of its keys in the store after `/registry/`, without slashes at the ends:
+    /// `pods`, `services/specs`, `example.com/foos`.
+    pub key_prefix: Text,
+    /// How versions become one another.
+    pub conversion: Conversion,
+    /// What it does beyond its data.
+    pub behavior: Arc<dyn Behavior>,
+    /// What its objects may do that others may not.
+    pub traits: Traits,
+}
+
+/// The names of a kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// `deployments`
+    pub plural: Text,
+    /// `deployment`
+    pub singular: Text,
+    /// `Deployment`
+    pub kind: Text,
+    /// `DeploymentList`
+    pub list_kind: Text,
+    /// `deploy`
+    pub short_names: Vec<Text>,
+    /// `all`
+    pub categories: Vec<Text>,
+}
+
+/// Where objects of a kind live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// In a namespace.
+    Namespaced,
+    /// Beside the namespaces.
+    Cluster,
+}
+
+/// Verbs a resource answers to, in upstream's words.
+pub type Verbs = Vec<Text>;
+
+/// One version of a kind.
+#[derive(Clone, Debug)]
+pub struct KindVersion {
+    /// Group and version under which it is served.
+    pub group_version: GroupVersion,
+    /// Whether it is served at all.
+    pub served: bool,
+    /// Its fields.
+    pub shape: Shape,
+    /// Verbs of the main resource, in the order discovery prints them.
+    pub verbs: Verbs,
+    /// What lies under an object: `status`, `scale`, …
+    pub subresources: Vec<Subresource>,
+    /// Columns of its table, without what `Behavior::table` adds.
+    pub columns: Vec<Column>,
+    /// Warning to send with each answer; absent unless deprecated.
+    pub deprecation: Option<Text>,
+    /// Field selectors besides `metadata.name` and `metadata.namespace`, with the path each reads.
+    pub selectable: Vec<Selectable>,
+    /// `storageVersionHash` in discovery.
+    pub storage_hash: Text,
+}
+
+/// A field that a field selector may name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selectable {
+    /// Label in the selector: `spec.nodeName`.
+    pub label: Text,
+    /// Path of field names to the value.
+    pub path: Vec<Text>,
+    /// What an absent value counts as.
+    pub absent: Text,
+}
+
+/// What objects of a kind may do that others may not, or must.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traits {
+    /// PUT without resourceVersion overwrites (`AllowUnconditionalUpdate`).
+    pub unconditional_update: bool,
+    /// PUT to a missing name creates (`AllowCreateOnUpdate`).
+    pub create_on_update: bool,
+    /// Deleting answers with the object instead of a Status.
+    pub returns_deleted: bool,
+    /// Top-level fields whose change bumps `metadata.generation`; empty for kinds without one.
+    pub generation: Generation,
+    /// Objects are never stored: creating one asks a question (`SubjectAccessReview`).
+    pub virtual_kind: bool,
+    /// No protobuf and no strategic merge patch: a custom resource.
+    pub custom: bool,
+}
+
+/// When `metadata.generation` moves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Generation {
+    /// It is not kept.
+    #[default]
+    None,
+    /// When `spec` changes.
+    Spec,
+    /// When anything but metadata and (where it is a subresource) status changes.
+    AllButStatus,
+}
+
+/// What lies under an object's path.
+#[derive(Clone, Debug)]
+pub struct Subresource {
+    /// `status`, `scale`, `binding`, `log`
+    pub name: Text,
+    /// Kind of its bodies; the parent's kind for `status`.
+    pub kind: Text,
+    /// Group and version of its bodies.
+    pub group_version: GroupVersion,
+    /// Shape of its bodies.
+    pub shape: Shape,
+    /// Verbs, in upstream's words.
+    pub verbs: Verbs,
+    /// How it works.
+    pub view: View,
+}
+
+/// How a subresource works.
+#[derive(Clone)]
+pub enum View {
+    /// The whole object; only `status` (and what belongs to it) may change.
+    Status,
+    /// autoscaling/v1 Scale over these paths of field names.
+    Scale(ScalePaths),
+    /// A pure function from object and body to object, taking the same write loop.
+    Fold(Arc<dyn Fold>),
+    /// An HTTP service is mounted here by pintle; absent until it is (answers 404 or as upstream).
+    Service,
+}
+
+/// Where a scale subresource reads and writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScalePaths {
+    /// Path of the wanted number: `spec.replicas`.
+    pub spec: Vec<Text>,
+    /// Path of the seen number: `status.replicas`.
+    pub status: Vec<Text>,
+    /// Path of the selector: a string, or a LabelSelector object; empty for none.
+    pub selector: Vec<Text>,
+}
+
+/// A subresource that changes its object in its own way (`binding`, `finalize`, `approval`).
+pub trait Fold: Send + Sync {
+    /// Returns the body to show for an object (GET).
+    ///
+    /// # Errors
+    /// The refusal to send.
+    fn show(&self, object: &Value) -> Result<Value, Status>;
+
+    /// Changes `object` as `body` asks (POST, PUT).
+    ///
+    /// # Errors
+    /// The refusal to send, such as a 409 for a pod that is bound already.
+    fn apply(&self, object: &mut Value, body: &Value) -> Result<(), Status>;
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status => f.write_str("Status"),
+            Self::Scale(paths) => f.debug_tuple("Scale").field(paths).finish(),
+            Self::Fold(_) => f.write_str("Fold"),
+            Self::Service => f.write_str("Service"),
+        }
+    }
+}
+
+/// How the versions of a kind become one another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Conversion {
+    /// Only `apiVersion` changes.
+    #[default]
+    None,
+    /// [`Behavior::convert`] does it.
+    Behavior,
+    /// A webhook does it; the configuration is kept as it was given.
+    Webhook(Value),
+}
+
+/// One column of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Heading.
+    pub name: Text,
+    /// OpenAPI type: `string`, `integer`, `number`, `boolean`, `date`.
+    pub kind: Text,
+    /// OpenAPI format: `name` marks the name column.
+    pub format: Text,
+    /// Text for people.
+    pub description: Text,
+    /// 0 is always shown, more only with `-o wide`.
+    pub priority: i32,
+    /// JSONPath of the cell (custom resources); empty when `Behavior::table` makes it.
+    pub path: Text,
+}
+
+/// One cell of a table: any JSON value.
+pub type Cell = Value;
+
+/// What a request is about, as far as a [`Behavior`] may know it.
+#[derive(Clone, Copy, Debug)]
+pub struct Occasion<'a> {
+    /// Date and time of the request.
+    pub now: WallTime,
+    /// Version in which the object stands.
+    pub group_version: &'a GroupVersion,
+    /// Subresource through which it came; empty for the main resource.
+    pub subresource: &'a str,
+}
+
+/// What a kind does beyond its data. Pure: one object, its old self and the occasion.
+///
+/// Life of a write: decode → [`default`](Self::default) → admission (which sees the object so
+/// defaulted) → [`prepare`](Self::prepare) → [`validate`](Self::validate) → bytes.
+pub trait Behavior: Send + Sync + fmt::Debug {
+    /// Sets what upstream's defaulting functions set beyond the declared defaults.
+    fn default(&self, _occasion: Occasion<'_>, _object: &mut Value) {}
+
+    /// Sets what the server owns: initial status, fields the client may not set. `old` is absent on create.
+    fn prepare(&self, _occasion: Occasion<'_>, _object: &mut Value, _old: Option<&Value>) {}
+
+    /// Returns what is wrong with the object.
+    fn validate(
+        &self,
+        _occasion: Occasion<'_>,
+        _object: &Value,
+        _old: Option<&Value>,
+    ) -> Vec<Cause> {
+        Vec::new()
+    }
+
+    /// Returns warnings to send along.
+    fn warn(&self, _occasion: Occasion<'_>, _object: &Value) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Returns the cells of the object's table row, one per column of its version; `None` asks for
+    /// the columns' own paths, or name and age.
+    fn table(&self, _occasion: Occasion<'_>, _object: &Value) -> Option<Vec<Cell>> {
+        None
+    }
+
+    /// Turns an object of one version into another; only called with [`Conversion::Behavior`].
+    ///
+    /// # Errors
+    /// The refusal to send.
+    fn convert(&self, object: Value, _to: &GroupVersion) -> Result<Value, Status> {
+        Ok(object)
+    }
+
+    /// Returns how long a delete waits by default, in seconds; `None` deletes at once.
+    ///
+    /// `asked` is what the caller wants, if anything.
+    fn grace_seconds(&self, _object: &Value, _asked: Option<i64>) -> Option<i64> {
+        None
+    }
+}
+
+/// The behaviour of kinds that have none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Plain;
+
+impl Behavior for Plain {}
+
+impl Kind {
+    /// Returns the version that is stored.
+    #[must_use]
+    pub fn stored(&self) -> &KindVersion {
+        &self.versions[self.storage]
+    }
+
+    /// Returns the version served under this group and version.
+    #[must_use]
+    pub fn version(&self, group_version: &GroupVersion) -> Option<&KindVersion> {
+        self.versions
+            .iter()
+            .find(|version| version.group_version == *group_version)
+    }
+
+    /// Returns the group of the stored version, which messages name.
+    #[must_use]
+    pub fn group(&self) -> &Text {
+        &self.stored().group_version.group
+    }
+}
+
+impl KindVersion {
+    /// Returns the subresource with this name.
+    #[must_use]
+    pub fn subresource(&self, name: &str) -> Option<&Subresource> {
+        self.subresources
+            .iter()
+            .find(|subresource| subresource.name == name)
+    }
+}
