@@ -192,7 +192,7 @@ impl fmt::Debug for View {
 }
 
 /// How the versions of a kind become one another.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Conversion {
     /// Only `apiVersion` changes.
     #[default]
