@@ -8,6 +8,7 @@
 //!
 //! Start reading at [`value`], then [`names`] and [`status`].
 
+pub mod json;
 pub mod names;
 pub mod status;
 pub mod value;

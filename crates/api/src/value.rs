@@ -205,6 +205,12 @@ impl Object {
         }
     }
 
+    /// Returns an object of these fields, whose names are known to be unique.
+    #[must_use]
+    pub fn from_unique(fields: Vec<(Text, Value)>) -> Self {
+        Self { fields }
+    }
+
     /// Returns the number of fields.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -421,6 +427,7 @@ impl fmt::Debug for Object {
 #[macro_export]
 macro_rules! value {
     (null) => { $crate::Value::Null };
+    ({}) => { $crate::Value::object() };
     ([$($item:tt),* $(,)?]) => { $crate::Value::Array(vec![$($crate::value!($item)),*]) };
     ({$($name:tt : $field:tt),* $(,)?}) => {
         $crate::Value::Object([$(($crate::Text::from($name), $crate::value!($field))),*]

@@ -1,0 +1,595 @@
+//! Bytes to tree: one pass, no recursion, one exactly sized allocation per object and array.
+
+use std::borrow::Cow;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use super::{DEPTH_MAX, DUPLICATES_MAX, JsonError, Parsed};
+use crate::{Object, Text, Value};
+
+/// From this many fields on, names of one object are hashed to find duplicates.
+const HASH_FROM: usize = 24;
+
+const VALUE: &str = "looking for beginning of value";
+const KEY: &str = "looking for beginning of object key string";
+const AFTER_KEY: &str = "after object key";
+const AFTER_PAIR: &str = "after object key:value pair";
+const AFTER_ITEM: &str = "after array element";
+const AFTER_TOP: &str = "after top-level value";
+const IN_STRING: &str = "in string literal";
+const IN_ESCAPE: &str = "in string escape code";
+const IN_HEX: &str = "in \\u hexadecimal character escape";
+const IN_NUMBER: &str = "in numeric literal";
+const IN_FRACTION: &str = "after decimal point in numeric literal";
+const IN_EXPONENT: &str = "in exponent of numeric literal";
+const TOO_DEEP: &str = "exceeded max depth";
+
+/// Reads one JSON value that fills `bytes`.
+///
+/// Bytes that are not UTF-8 become U+FFFD, each for itself, as in Go.
+///
+/// # Errors
+/// [`JsonError`] with Go's text. A number out of range is reported only if the syntax is right.
+pub fn read(bytes: &[u8]) -> Result<Parsed, JsonError> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(lossy(bytes)),
+    };
+    let mut reader = Reader::new(&text);
+    let value = reader.document()?;
+    if let Some(error) = reader.number_error {
+        return Err(error);
+    }
+    Ok(Parsed {
+        value,
+        duplicates: reader.duplicates,
+    })
+}
+
+/// Replaces each byte that belongs to no valid sequence by U+FFFD.
+fn lossy(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() + 16);
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    text
+}
+
+/// An object or array that is open. Its finished parts lie in the reader's stacks from `start` on.
+struct Frame {
+    kind: Kind,
+    start: usize,
+    /// A name came twice in this object.
+    repeated: bool,
+    /// Names of this object by hash, once there are many.
+    names: Option<Box<HashTable<usize>>>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Array,
+    Object,
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    frames: Vec<Frame>,
+    /// Fields of all open objects; the last of each is the one being read.
+    fields: Vec<(Text, Value)>,
+    /// A fingerprint of each name in `fields`.
+    marks: Vec<u64>,
+    /// Items of all open arrays.
+    items: Vec<Value>,
+    duplicates: Vec<String>,
+    number_error: Option<JsonError>,
+    hasher: DefaultHashBuilder,
+}
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+            frames: Vec::with_capacity(16),
+            fields: Vec::with_capacity(64),
+            marks: Vec::with_capacity(64),
+            items: Vec::with_capacity(32),
+            duplicates: Vec::new(),
+            number_error: None,
+            hasher: DefaultHashBuilder::default(),
+        }
+    }
+
+    fn document(&mut self) -> Result<Value, JsonError> {
+        let value = self.tree()?;
+        match self.token() {
+            None => Ok(value),
+            Some(_) => Err(self.wrong(AFTER_TOP)),
+        }
+    }
+
+    fn tree(&mut self) -> Result<Value, JsonError> {
+        loop {
+            let Some(mut value) = self.begin_value()? else {
+                continue;
+            };
+            // A value is complete: hand it to what encloses it, as far out as things end here.
+            loop {
+                let Some(frame) = self.frames.last() else {
+                    return Ok(value);
+                };
+                if frame.kind == Kind::Object {
+                    self.fields
+                        .last_mut()
+                        .expect("an open object has the field being read")
+                        .1 = value;
+                    match self.token() {
+                        Some(b',') => {
+                            self.at += 1;
+                            self.key()?;
+                            break;
+                        }
+                        Some(b'}') => value = self.end_object(),
+                        _ => return Err(self.wrong(AFTER_PAIR)),
+                    }
+                } else {
+                    self.items.push(value);
+                    match self.token() {
+                        Some(b',') => {
+                            self.at += 1;
+                            break;
+                        }
+                        Some(b']') => value = self.end_array(),
+                        _ => return Err(self.wrong(AFTER_ITEM)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads a scalar or an empty container, or opens a container and answers none.
+    #[inline]
+    fn begin_value(&mut self) -> Result<Option<Value>, JsonError> {
+        let value = match self.token() {
+            Some(b'"') => {
+                self.at += 1;
+                Value::String(self.string()?)
+            }
+            Some(b'{') => {
+                self.open(Kind::Object, self.fields.len())?;
+                if self.token() != Some(b'}') {
+                    self.key()?;
+                    return Ok(None);
+                }
+                self.end_object()
+            }
+            Some(b'[') => {
+                self.open(Kind::Array, self.items.len())?;
+                if self.token() != Some(b']') {
+                    return Ok(None);
+                }
+                self.end_array()
+            }
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(b't') => self.literal("true", Value::Bool(true))?,
+            Some(b'f') => self.literal("false", Value::Bool(false))?,
+            Some(b'n') => self.literal("null", Value::Null)?,
+            _ => return Err(self.wrong(VALUE)),
+        };
+        Ok(Some(value))
+    }
+
+    fn open(&mut self, kind: Kind, start: usize) -> Result<(), JsonError> {
+        if self.frames.len() >= DEPTH_MAX {
+            return Err(self.wrong(TOO_DEEP));
+        }
+        self.at += 1;
+        self.frames.push(Frame {
+            kind,
+            start,
+            repeated: false,
+            names: None,
+        });
+        Ok(())
+    }
+
+    fn end_array(&mut self) -> Value {
+        self.at += 1;
+        let frame = self.frames.pop().expect("an array is open");
+        Value::Array(self.items.split_off(frame.start))
+    }
+
+    fn end_object(&mut self) -> Value {
+        self.at += 1;
+        let frame = self.frames.pop().expect("an object is open");
+        self.marks.truncate(frame.start);
+        let fields = self.fields.split_off(frame.start);
+        if frame.repeated {
+            return Value::Object(fields.into_iter().collect());
+        }
+        Value::Object(Object::from_unique(fields))
+    }
+
+    /// Reads a name and its colon, and opens the field.
+    fn key(&mut self) -> Result<(), JsonError> {
+        if self.token() != Some(b'"') {
+            return Err(self.wrong(KEY));
+        }
+        self.at += 1;
+        let name = self.string()?;
+        if self.token() != Some(b':') {
+            return Err(self.wrong(AFTER_KEY));
+        }
+        self.at += 1;
+        let mark = fingerprint(&name);
+        if self.seen(&name, mark) {
+            self.report(&name);
+        }
+        self.fields.push((name, Value::Null));
+        self.marks.push(mark);
+        Ok(())
+    }
+
+    /// Returns whether the open object has this name already.
+    #[inline]
+    fn seen(&mut self, name: &str, mark: u64) -> bool {
+        let Some(frame) = self.frames.last_mut() else {
+            return false;
+        };
+        let start = frame.start;
+        let count = self.fields.len() - start;
+        let seen = if count < HASH_FROM {
+            let known = self.marks[start..].iter().zip(&self.fields[start..]);
+            known
+                .into_iter()
+                .any(|(other, field)| *other == mark && field.0 == name)
+        } else {
+            let names = frame.names.get_or_insert_default();
+            seen_by_hash(names, &self.hasher, &self.fields, start, name)
+        };
+        frame.repeated |= seen;
+        seen
+    }
+
+    fn report(&mut self, name: &str) {
+        if self.duplicates.len() >= DUPLICATES_MAX {
+            return;
+        }
+        let path = self.path(name);
+        if !self.duplicates.contains(&path) {
+            self.duplicates.push(path);
+        }
+    }
+
+    /// Returns the path of `name` in the innermost open object.
+    fn path(&self, name: &str) -> String {
+        let mut items_end = self.items.len();
+        // Where each array's items end is where the next array's begin; so go from inside out.
+        let mut steps = Vec::with_capacity(self.frames.len());
+        let mut fields_end = self.fields.len();
+        for frame in self.frames.iter().rev() {
+            match frame.kind {
+                Kind::Array => {
+                    steps.push(Step::Item(items_end - frame.start));
+                    items_end = frame.start;
+                }
+                Kind::Object => {
+                    let innermost = steps.is_empty();
+                    if innermost {
+                        steps.push(Step::Name(name));
+                    } else {
+                        steps.push(Step::Name(&self.fields[fields_end - 1].0));
+                    }
+                    fields_end = frame.start;
+                }
+            }
+        }
+        let mut path = String::new();
+        for step in steps.iter().rev() {
+            match step {
+                Step::Item(index) => path.push_str(&format!("[{index}]")),
+                Step::Name(name) => {
+                    if !path.is_empty() {
+                        path.push('.');
+                    }
+                    path.push_str(name);
+                }
+            }
+        }
+        path
+    }
+
+    /// Skips white space and returns the byte that follows.
+    #[inline]
+    fn token(&mut self) -> Option<u8> {
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
+                Some(byte) => return Some(*byte),
+                None => return None,
+            }
+        }
+    }
+
+    /// Reads a string whose opening quote was read.
+    #[inline]
+    fn string(&mut self) -> Result<Text, JsonError> {
+        let start = self.at;
+        let end = plain_end(self.bytes, start);
+        self.at = end;
+        match self.bytes.get(end) {
+            Some(b'"') => {
+                self.at += 1;
+                Ok(Text::new(&self.text[start..end]))
+            }
+            Some(b'\\') => self.escaped(start),
+            Some(_) => Err(self.wrong(IN_STRING)),
+            None => Err(JsonError::End),
+        }
+    }
+
+    /// Reads the rest of a string from its first escape on.
+    #[cold]
+    fn escaped(&mut self, start: usize) -> Result<Text, JsonError> {
+        let mut text = String::with_capacity((self.at - start) + 32);
+        text.push_str(&self.text[start..self.at]);
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(Text::from(text));
+                }
+                Some(b'\\') => {
+                    self.at += 1;
+                    let unescaped = self.escape()?;
+                    text.push(unescaped);
+                }
+                Some(0..0x20) => return Err(self.wrong(IN_STRING)),
+                Some(_) => {
+                    let end = plain_end(self.bytes, self.at);
+                    text.push_str(&self.text[self.at..end]);
+                    self.at = end;
+                }
+                None => return Err(JsonError::End),
+            }
+        }
+    }
+
+    /// Reads what follows a backslash.
+    fn escape(&mut self) -> Result<char, JsonError> {
+        let unescaped = match self.bytes.get(self.at) {
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(byte @ (b'"' | b'\\' | b'/')) => char::from(*byte),
+            Some(b'u') => {
+                self.at += 1;
+                return self.escape_hex();
+            }
+            _ => return Err(self.wrong_even_at_end(IN_ESCAPE)),
+        };
+        self.at += 1;
+        Ok(unescaped)
+    }
+
+    /// Reads four hexadecimal digits, and the second half of a pair of surrogates if it follows.
+    fn escape_hex(&mut self) -> Result<char, JsonError> {
+        let first = self.hex()?;
+        if let Some(unescaped) = char::from_u32(first) {
+            return Ok(unescaped);
+        }
+        // A surrogate without its other half becomes U+FFFD; what follows is read for itself.
+        if first < 0xDC00 && self.bytes.get(self.at..self.at + 2) == Some(br"\u") {
+            let back = self.at;
+            self.at += 2;
+            let second = self.hex()?;
+            if (0xDC00..0xE000).contains(&second) {
+                let code = 0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00);
+                return Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
+            }
+            self.at = back;
+        }
+        Ok(char::REPLACEMENT_CHARACTER)
+    }
+
+    fn hex(&mut self) -> Result<u32, JsonError> {
+        let mut code = 0;
+        for _ in 0..4 {
+            let digit = self.bytes.get(self.at).map(|byte| char::from(*byte));
+            let Some(digit) = digit.and_then(|digit| digit.to_digit(16)) else {
+                return Err(self.wrong_even_at_end(IN_HEX));
+            };
+            code = code * 16 + digit;
+            self.at += 1;
+        }
+        Ok(code)
+    }
+
+    fn number(&mut self) -> Result<Value, JsonError> {
+        let start = self.at;
+        let negative = self.bytes[start] == b'-';
+        if negative {
+            self.at += 1;
+        }
+        let digits_start = self.at;
+        let mut magnitude: u64 = 0;
+        match self.bytes.get(self.at) {
+            Some(b'0') => self.at += 1,
+            Some(b'1'..=b'9') => {
+                while let Some(digit @ b'0'..=b'9') = self.bytes.get(self.at) {
+                    magnitude = magnitude
+                        .wrapping_mul(10)
+                        .wrapping_add(u64::from(digit - b'0'));
+                    self.at += 1;
+                }
+            }
+            _ => return Err(self.wrong_even_at_end(IN_NUMBER)),
+        }
+        let digits = self.at - digits_start;
+        let mut whole = true;
+        if self.bytes.get(self.at) == Some(&b'.') {
+            whole = false;
+            self.at += 1;
+            self.digits(IN_FRACTION)?;
+        }
+        if let Some(b'e' | b'E') = self.bytes.get(self.at) {
+            whole = false;
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.bytes.get(self.at) {
+                self.at += 1;
+            }
+            self.digits(IN_EXPONENT)?;
+        }
+        // Eighteen digits always fit.
+        if whole && digits <= 18 {
+            let number = magnitude.cast_signed();
+            return Ok(Value::Int(if negative { -number } else { number }));
+        }
+        let text = &self.text[start..self.at];
+        if let Some(number) = whole.then(|| text.parse().ok()).flatten() {
+            return Ok(Value::Int(number));
+        }
+        let number: f64 = text.parse().unwrap_or(f64::INFINITY);
+        if number.is_infinite() {
+            let (text, offset) = (text.to_owned(), self.at);
+            let error = JsonError::Number { text, offset };
+            self.number_error.get_or_insert(error);
+            return Ok(Value::Null);
+        }
+        Ok(Value::Float(number))
+    }
+
+    fn digits(&mut self, context: &'static str) -> Result<(), JsonError> {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.bytes.get(self.at) {
+            self.at += 1;
+        }
+        if self.at == start {
+            return Err(self.wrong_even_at_end(context));
+        }
+        Ok(())
+    }
+
+    fn literal(&mut self, word: &'static str, value: Value) -> Result<Value, JsonError> {
+        if self.bytes[self.at..].starts_with(word.as_bytes()) {
+            self.at += word.len();
+            return Ok(value);
+        }
+        let same = |(wanted, found): &(u8, &u8)| wanted == *found;
+        let found = word.bytes().zip(&self.bytes[self.at..]);
+        let right = found.take_while(same).count();
+        self.at += right;
+        Err(self.wrong_even_at_end(expecting(word, right)))
+    }
+
+    /// Returns the error for the next byte; the end of the input is an error of its own.
+    #[cold]
+    fn wrong(&self, context: &'static str) -> JsonError {
+        if self.at < self.bytes.len() {
+            self.wrong_even_at_end(context)
+        } else {
+            JsonError::End
+        }
+    }
+
+    /// Returns the error for the next byte; Go's scanner meets a space at the end of the input.
+    #[cold]
+    fn wrong_even_at_end(&self, context: &'static str) -> JsonError {
+        JsonError::Character {
+            byte: self.bytes.get(self.at).copied().unwrap_or(b' '),
+            context,
+            offset: (self.at + 1).min(self.bytes.len()),
+        }
+    }
+}
+
+enum Step<'a> {
+    Item(usize),
+    Name(&'a str),
+}
+
+fn seen_by_hash(
+    names: &mut HashTable<usize>,
+    hasher: &DefaultHashBuilder,
+    fields: &[(Text, Value)],
+    start: usize,
+    name: &str,
+) -> bool {
+    use std::hash::BuildHasher;
+    let hash_of = |place: &usize| hasher.hash_one(fields[*place].0.as_str());
+    // Names that came before the table did, and the one that came last.
+    for place in start + names.len()..fields.len() {
+        // A repeated name is entered again, so that the count stays that of the fields.
+        names.insert_unique(hash_of(&place), place, hash_of);
+    }
+    let hash = hasher.hash_one(name);
+    names.find(hash, |place| fields[*place].0 == name).is_some()
+}
+
+/// Returns a number that differs for most different names; cheap, and compared before the names.
+#[inline]
+fn fingerprint(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    let len = bytes.len();
+    let load = |at: usize| {
+        let eight = bytes
+            .get(at..at + 8)
+            .and_then(|eight| eight.try_into().ok());
+        u64::from_le_bytes(eight.unwrap_or_default())
+    };
+    if len >= 8 {
+        let ends = load(0) ^ load(len - 8).rotate_left(23);
+        return ends.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ len as u64;
+    }
+    let mut few = [0; 8];
+    few[..len].copy_from_slice(bytes);
+    u64::from_le_bytes(few)
+}
+
+/// Returns where the next quote, backslash or control character stands, or the end.
+#[inline]
+pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    while let Some(Ok(eight)) = bytes.get(at..at + 8).map(TryInto::try_into) {
+        let word = u64::from_le_bytes(eight);
+        let quote = word ^ (ONES * b'"' as u64);
+        let slash = word ^ (ONES * b'\\' as u64);
+        // The lowest bit found is exact, which is all that is asked.
+        let found = (quote.wrapping_sub(ONES) & !quote)
+            | (slash.wrapping_sub(ONES) & !slash)
+            | (word.wrapping_sub(ONES * 0x20) & !word);
+        let found = found & HIGH;
+        if found != 0 {
+            return at + (found.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while let Some(byte) = bytes.get(at) {
+        if matches!(byte, b'"' | b'\\' | 0..0x20) {
+            break;
+        }
+        at += 1;
+    }
+    at
+}
+
+fn expecting(word: &str, right: usize) -> &'static str {
+    match (word, right) {
+        ("true", 1) => "in literal true (expecting 'r')",
+        ("true", 2) => "in literal true (expecting 'u')",
+        ("true", _) => "in literal true (expecting 'e')",
+        ("false", 1) => "in literal false (expecting 'a')",
+        ("false", 2) => "in literal false (expecting 'l')",
+        ("false", 3) => "in literal false (expecting 's')",
+        ("false", _) => "in literal false (expecting 'e')",
+        (_, 1) => "in literal null (expecting 'u')",
+        _ => "in literal null (expecting 'l')",
+    }
+}
