@@ -1,0 +1,55 @@
+// Command kinds-facts writes down the facts (names, numbers, tags) of the built-in kinds.
+//
+// It reads them from upstream's own public modules: Go types by reflection, the published OpenAPI
+// definitions, and the registry that the real server is made of. `cargo xtask kinds` runs it.
+package main
+
+import (
+	_ "embed"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// head explains the format; it is written at the top of the data file.
+//
+//go:embed head.txt
+var head string
+
+func main() {
+	into := flag.String("into", "", "directory below which the files are written")
+	flag.Parse()
+	if *into == "" {
+		fail("-into is missing")
+	}
+	write(*into, "crates/kinds/data/kinds.txt", kinds())
+}
+
+func kinds() []string {
+	lines := strings.Split(strings.TrimRight(head, "\n"), "\n")
+	all := collectTypes()
+	for _, p := range all.sorted() {
+		lines = append(lines, fmt.Sprintf("package %s %s", p.short, p.openapi))
+		for _, described := range p.sorted() {
+			lines = append(lines, described...)
+		}
+	}
+	return append(lines, all.kinds...)
+}
+
+func write(into, name string, lines []string) {
+	must(os.WriteFile(filepath.Join(into, name), []byte(strings.Join(lines, "\n")+"\n"), 0o644))
+}
+
+func must(err error) {
+	if err != nil {
+		fail("%v", err)
+	}
+}
+
+func fail(format string, arguments ...any) {
+	fmt.Fprintf(os.Stderr, "kinds-facts: "+format+"\n", arguments...)
+	os.Exit(1)
+}
