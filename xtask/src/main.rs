@@ -7,16 +7,26 @@ use std::process::ExitCode;
 use clap::Parser;
 
 /// The one door for automation.
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask")]
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Command {
     /// Write the facts of the built-in kinds anew, or check that they are up to date.
     Kinds(kinds::Arguments),
+    /// Run real upstream programs and real manifests against Pintle.
+    Conformance(xtask::conformance::Arguments),
+    /// Measure Pintle beside kube-apiserver and etcd, in one interleaved run.
+    Bench(xtask::bench::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Command::parse() {
         Command::Kinds(arguments) => kinds::run(&arguments),
+        Command::Conformance(arguments) => {
+            xtask::conformance::run(&arguments).map_err(|failure| failure.to_string())
+        }
+        Command::Bench(arguments) => {
+            xtask::bench::run(&arguments).map_err(|failure| failure.to_string())
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

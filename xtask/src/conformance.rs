@@ -1,0 +1,266 @@
+//! `cargo xtask conformance`: real upstream programs and manifests against a running control plane.
+//!
+//! Every command can run against Pintle (the default) or against upstream's own binaries
+//! (`--against upstream`). What upstream answers is the expectation; nothing here is written by hand
+//! that could be recorded.
+
+pub mod crds;
+pub mod kubectl;
+pub mod sample_controller;
+pub mod steps;
+pub mod upstream;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::control_plane::{self, ControlPlane, Profile};
+use crate::failure::{Doing, Failure};
+
+/// What `cargo xtask conformance` takes.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Suite,
+}
+
+#[derive(clap::Subcommand)]
+enum Suite {
+    /// Builds the pinned upstream programs into conformance/.bin.
+    Upstream(upstream::Arguments),
+    /// Replays the recorded kubectl transcripts of conformance/kubectl.
+    Kubectl(kubectl::Arguments),
+    /// Runs the unmodified sample-controller and watches what it does.
+    SampleController(sample_controller::Arguments),
+    /// Creates the real CRD bundles of conformance/crds and one object of each kind.
+    Crds(crds::Arguments),
+}
+
+/// Where a suite finds the server it talks to.
+#[derive(clap::Args)]
+pub struct Target {
+    /// Starts this control plane for the run and stops it afterwards.
+    #[arg(long, value_enum, default_value_t = Against::Pintle)]
+    pub against: Against,
+    /// Uses a running server through this kubeconfig instead of starting one.
+    #[arg(long)]
+    pub kubeconfig: Option<PathBuf>,
+    /// Runs this Pintle binary instead of building one.
+    #[arg(long)]
+    pub pintle: Option<PathBuf>,
+}
+
+/// The control plane a suite runs against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Against {
+    /// Pintle, in memory.
+    Pintle,
+    /// etcd, kube-apiserver and kube-controller-manager.
+    Upstream,
+}
+
+impl Against {
+    /// Returns the word for it in headings and file names.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pintle => "pintle",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+/// Runs the suite that was asked for.
+///
+/// # Errors
+/// Whatever kept the suite from running, or the count of what did not match.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    match &arguments.command {
+        Suite::Upstream(arguments) => upstream::run(arguments),
+        Suite::Kubectl(arguments) => kubectl::run(arguments),
+        Suite::SampleController(arguments) => sample_controller::run(arguments),
+        Suite::Crds(arguments) => crds::run(arguments),
+    }
+}
+
+/// Returns the root of the repository.
+#[must_use]
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies in the root of the repository")
+}
+
+/// A server to talk to: its kubeconfig, and the processes if this run started them.
+pub struct Ground {
+    /// Admin kubeconfig.
+    pub kubeconfig: PathBuf,
+    /// Directory with kubectl and the other programs.
+    pub bin: PathBuf,
+    /// Scratch directory of this run, removed at the end.
+    pub scratch: Scratch,
+    /// The control plane, if this run started it. Dropping it stops it.
+    pub started: Option<ControlPlane>,
+}
+
+impl Ground {
+    /// Prepares the server that `target` names, and the `programs` the suite needs besides kubectl.
+    ///
+    /// # Errors
+    /// A program that cannot be built, or a server that does not become ready.
+    pub fn prepare(target: &Target, programs: &[upstream::Program]) -> Result<Self, Failure> {
+        let starts_upstream = target.kubeconfig.is_none() && target.against == Against::Upstream;
+        let mut wanted = vec![upstream::Program::Kubectl];
+        wanted.extend_from_slice(programs);
+        if starts_upstream {
+            wanted.extend_from_slice(&upstream::Program::CONTROL_PLANE);
+        }
+        let bin = upstream::provide(None, &wanted)?;
+        let scratch = Scratch::new("conformance")?;
+        let started = match (&target.kubeconfig, target.against) {
+            (Some(_), _) => None,
+            (None, Against::Upstream) => Some(ControlPlane::start_upstream(
+                &bin,
+                &scratch.path.join("upstream"),
+                control_plane::Controllers::On,
+            )?),
+            (None, Against::Pintle) => {
+                let program = match &target.pintle {
+                    Some(path) => path.clone(),
+                    None => control_plane::build_pintle(Profile::Dev)?,
+                };
+                Some(ControlPlane::start_pintle(
+                    &program,
+                    &scratch.path.join("pintle"),
+                    control_plane::Storage::Memory,
+                )?)
+            }
+        };
+        let kubeconfig = match (&started, &target.kubeconfig) {
+            (Some(plane), _) => plane.kubeconfig.clone(),
+            (None, Some(path)) => path.clone(),
+            (None, None) => unreachable!("one of the two was chosen above"),
+        };
+        Ok(Self {
+            kubeconfig,
+            bin,
+            scratch,
+            started,
+        })
+    }
+
+    /// Returns kubectl with this server's kubeconfig and a cache directory of its own.
+    #[must_use]
+    pub fn kubectl(&self) -> Command {
+        let mut command = Command::new(self.bin.join("kubectl"));
+        command
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("HOME", &self.scratch.path)
+            .env("KUBECACHEDIR", self.scratch.path.join("cache"));
+        command
+    }
+
+    /// Runs kubectl with `arguments` and returns what it printed.
+    ///
+    /// # Errors
+    /// A non-zero exit, with what kubectl said about it.
+    pub fn kubectl_output(&self, arguments: &[&str]) -> Result<String, Failure> {
+        let output = self
+            .kubectl()
+            .args(arguments)
+            .output()
+            .doing("start kubectl")?;
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        } else {
+            Err(Failure::new(format!(
+                "kubectl {}: {}",
+                arguments.join(" "),
+                String::from_utf8_lossy(&output.stderr).trim()
+            )))
+        }
+    }
+}
+
+/// A directory that is removed when the run ends.
+pub struct Scratch {
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+impl Scratch {
+    /// Makes a fresh directory in the system's place for temporary files.
+    ///
+    /// # Errors
+    /// The directory cannot be made.
+    pub fn new(purpose: &str) -> Result<Self, Failure> {
+        let path = std::env::temp_dir().join(format!("pintle-{purpose}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).doing(format!("create {}", path.display()))?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // A leftover in the temporary directory is not worth failing a finished run.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Writes a result page into conformance/results, under a heading with the date and the command.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_result(name: &str, command: &str, body: &str) -> Result<PathBuf, Failure> {
+    let directory = repository().join("conformance/results");
+    std::fs::create_dir_all(&directory).doing("create conformance/results")?;
+    let path = directory.join(format!("{name}.md"));
+    let page = format!(
+        "# {name}\n\nDate: {}\nCommand: `{command}`\n\n{body}",
+        today()
+    );
+    std::fs::write(&path, page).doing(format!("write {}", path.display()))?;
+    Ok(path)
+}
+
+/// Returns the date of today in UTC as `2026-01-31`.
+#[must_use]
+pub fn today() -> String {
+    let seconds = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_secs());
+    date_of(seconds / 86_400)
+}
+
+/// Returns the civil date of a day counted from 1970-01-01.
+///
+/// Years are counted from March, so that the leap day is the last day of the year; then months
+/// have a regular pattern of lengths (153 days in five months).
+fn date_of(days: u64) -> String {
+    let days = days + 719_468; // Days from 0000-03-01 to 1970-01-01.
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::date_of;
+
+    #[test]
+    fn counts_days_across_leap_years() {
+        assert_eq!(date_of(0), "1970-01-01");
+        assert_eq!(date_of(11_016), "2000-02-29");
+        assert_eq!(date_of(20_778), "2026-11-21");
+    }
+}

@@ -1,0 +1,364 @@
+//! `cargo xtask conformance kubectl`: replays recorded kubectl transcripts.
+//!
+//! The transcripts lie in `conformance/kubectl/*.steps`, one a topic. What they expect was recorded
+//! against upstream (`--against upstream --record`); a step passes only if Pintle prints the same.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::steps::{Item, Mode, Printed, Transcript};
+use super::{Ground, Target, repository, write_result};
+use crate::failure::{Doing, Failure};
+
+/// How long one command may run.
+const STEP_TIMEOUT_SECONDS: &str = "60";
+
+/// How long an `~` step is repeated, and how long a watch may take to print what is expected.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long output must stay the same before it is recorded as final.
+const QUIET: Duration = Duration::from_millis(1_500);
+
+/// Pause between two looks at something that is not there yet.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What `cargo xtask conformance kubectl` takes.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    target: Target,
+    /// Writes what is printed into the transcripts, where it does not match already.
+    #[arg(long)]
+    record: bool,
+    /// Writes conformance/results/kubectl-….md.
+    #[arg(long)]
+    results: bool,
+    /// Topics to run; all of them if none is named.
+    topics: Vec<String>,
+}
+
+/// Runs the transcripts and prints what did not match.
+///
+/// # Errors
+/// Something kept the run from happening, or steps failed (their count).
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let files = transcripts(&arguments.topics)?;
+    let ground = Ground::prepare(&arguments.target, &[])?;
+    let mut outcomes = Vec::new();
+    for file in &files {
+        let outcome = run_topic(&ground, file, arguments.record)?;
+        println!(
+            "{:<16} {:>3} of {:>3} steps",
+            outcome.topic, outcome.passed, outcome.steps
+        );
+        for failure in &outcome.failures {
+            println!("{failure}");
+        }
+        outcomes.push(outcome);
+    }
+    let steps: usize = outcomes.iter().map(|outcome| outcome.steps).sum();
+    let passed: usize = outcomes.iter().map(|outcome| outcome.passed).sum();
+    println!("{passed} of {steps} steps passed");
+    if arguments.results {
+        write_page(arguments, &outcomes, passed, steps)?;
+    }
+    if passed == steps || arguments.record {
+        Ok(())
+    } else {
+        Err(Failure::new(format!(
+            "{} of {steps} steps failed",
+            steps - passed
+        )))
+    }
+}
+
+struct Outcome {
+    topic: String,
+    steps: usize,
+    passed: usize,
+    failures: Vec<String>,
+}
+
+fn transcripts(topics: &[String]) -> Result<Vec<PathBuf>, Failure> {
+    let directory = repository().join("conformance/kubectl");
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(&directory).doing("read conformance/kubectl")? {
+        let path = entry.doing("read conformance/kubectl")?.path();
+        let is_steps = path
+            .extension()
+            .is_some_and(|extension| extension == "steps");
+        if is_steps && (topics.is_empty() || topics.iter().any(|topic| *topic == topic_of(&path))) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(Failure::new("no such topic in conformance/kubectl"));
+    }
+    Ok(files)
+}
+
+fn topic_of(path: &Path) -> String {
+    path.file_stem()
+        .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+}
+
+fn run_topic(ground: &Ground, file: &Path, record: bool) -> Result<Outcome, Failure> {
+    let text = std::fs::read_to_string(file).doing(format!("read {}", file.display()))?;
+    let mut transcript = Transcript::parse(&text).doing(format!("parse {}", file.display()))?;
+    let mut stage = Stage::set(ground, &topic_of(file))?;
+    let mut outcome = Outcome {
+        topic: topic_of(file),
+        steps: 0,
+        passed: 0,
+        failures: Vec::new(),
+    };
+    for item in &mut transcript.items {
+        match item {
+            Item::Prose(_) => {}
+            Item::File { name, content } => {
+                std::fs::write(stage.directory.join(&*name), content)
+                    .doing("write an input file")?;
+            }
+            Item::Step(step) => {
+                let printed = stage.perform(&step.mode, &step.expected, record)?;
+                if !step.mode.asserts() {
+                    continue;
+                }
+                outcome.steps += 1;
+                if step.expected.matches(&printed) {
+                    outcome.passed += 1;
+                } else if record {
+                    step.expected = printed.recorded();
+                } else {
+                    let difference = step.expected.difference(&printed);
+                    outcome
+                        .failures
+                        .push(format!("{}\n{difference}", step.mode.line()));
+                }
+            }
+        }
+    }
+    if record {
+        std::fs::write(file, transcript.render()).doing(format!("write {}", file.display()))?;
+    }
+    Ok(outcome)
+}
+
+/// Where the steps of one topic run: a directory, a namespace and the commands still running.
+struct Stage {
+    directory: PathBuf,
+    path_variable: String,
+    running: BTreeMap<String, Running>,
+}
+
+struct Running {
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Stage {
+    /// Makes the directory and the namespace, and a kubeconfig of its own that names both.
+    fn set(ground: &Ground, topic: &str) -> Result<Self, Failure> {
+        let directory = ground.scratch.path.join(format!("topic-{topic}"));
+        std::fs::create_dir_all(&directory).doing("create the directory of a topic")?;
+        std::fs::copy(&ground.kubeconfig, directory.join("kubeconfig"))
+            .doing(format!("copy {}", ground.kubeconfig.display()))?;
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut stage = Self {
+            directory,
+            path_variable: format!("{}:{path}", ground.bin.display()),
+            running: BTreeMap::new(),
+        };
+        for command in [
+            format!("kubectl delete namespace {topic} --ignore-not-found"),
+            format!("kubectl create namespace {topic}"),
+            format!("kubectl config set-context --current --namespace {topic}"),
+            // Pods are refused until the service account controller has made this one.
+            "kubectl wait --for=create serviceaccount/default --timeout=30s".to_owned(),
+        ] {
+            let printed = stage.once(&command)?;
+            if printed.exit != 0 {
+                return Err(Failure::new(format!(
+                    "{command}: {}",
+                    printed.stderr.trim()
+                )));
+            }
+        }
+        Ok(stage)
+    }
+
+    fn perform(
+        &mut self,
+        mode: &Mode,
+        expected: &Printed,
+        record: bool,
+    ) -> Result<Printed, Failure> {
+        match mode {
+            Mode::Once(command) => self.once(command),
+            Mode::Until(command) if record => self.until_quiet(command),
+            Mode::Until(command) => self.until(command, expected),
+            Mode::Watch { name, command } => self.watch(name, command),
+            Mode::Seen(name) => self.seen(name, expected, record),
+        }
+    }
+
+    fn command(&self, text: &str) -> Command {
+        let mut command = Command::new("timeout");
+        command
+            .args(["--kill-after=1", STEP_TIMEOUT_SECONDS, "sh", "-c", text])
+            .current_dir(&self.directory)
+            .stdin(Stdio::null())
+            .env("PATH", &self.path_variable)
+            .env("HOME", &self.directory)
+            .env("KUBECONFIG", self.directory.join("kubeconfig"))
+            .env("KUBECACHEDIR", self.directory.join("cache"))
+            .env("TZ", "UTC")
+            .env("LC_ALL", "C.UTF-8");
+        command
+    }
+
+    fn once(&mut self, text: &str) -> Result<Printed, Failure> {
+        let output = self.command(text).output().doing("start a shell")?;
+        Ok(Printed {
+            stdout: self.text(&output.stdout),
+            stderr: self.text(&output.stderr),
+            exit: output.status.code().unwrap_or(-1),
+        })
+    }
+
+    /// Hides the directory of the run, which is another one each time.
+    fn text(&self, bytes: &[u8]) -> String {
+        String::from_utf8_lossy(bytes).replace(&*self.directory.to_string_lossy(), "DIR")
+    }
+
+    fn until(&mut self, text: &str, expected: &Printed) -> Result<Printed, Failure> {
+        let started = Instant::now();
+        loop {
+            let printed = self.once(text)?;
+            if expected.matches(&printed) || started.elapsed() > PATIENCE {
+                return Ok(printed);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn until_quiet(&mut self, text: &str) -> Result<Printed, Failure> {
+        let started = Instant::now();
+        let mut last = self.once(text)?;
+        let mut since = Instant::now();
+        while since.elapsed() < QUIET && started.elapsed() < PATIENCE {
+            std::thread::sleep(PAUSE);
+            let printed = self.once(text)?;
+            if printed.recorded() != last.recorded() {
+                since = Instant::now();
+            }
+            last = printed;
+        }
+        Ok(last)
+    }
+
+    /// Starts a command and waits until it has printed something, so that it is surely watching.
+    fn watch(&mut self, name: &str, text: &str) -> Result<Printed, Failure> {
+        let stdout = self.directory.join(format!(".{name}.out"));
+        let stderr = self.directory.join(format!(".{name}.err"));
+        // `exec` so that ending the child ends kubectl itself.
+        let child = Command::new("sh")
+            .args(["-c", &format!("exec {text}")])
+            .current_dir(&self.directory)
+            .stdin(Stdio::null())
+            .stdout(File::create(&stdout).doing("create a file for output")?)
+            .stderr(File::create(&stderr).doing("create a file for output")?)
+            .env("PATH", &self.path_variable)
+            .env("HOME", &self.directory)
+            .env("KUBECONFIG", self.directory.join("kubeconfig"))
+            .env("KUBECACHEDIR", self.directory.join("cache"))
+            .spawn()
+            .doing("start a shell")?;
+        let running = Running {
+            child,
+            stdout,
+            stderr,
+        };
+        let started = Instant::now();
+        while running.stdout.metadata().map_or(0, |meta| meta.len()) == 0
+            && started.elapsed() < PATIENCE
+        {
+            std::thread::sleep(PAUSE);
+        }
+        self.running.insert(name.to_owned(), running);
+        Ok(Printed::default())
+    }
+
+    fn seen(&mut self, name: &str, expected: &Printed, record: bool) -> Result<Printed, Failure> {
+        let Some(mut running) = self.running.remove(name) else {
+            return Err(Failure::new(format!(
+                "'seen {name}' comes before 'watch {name}:'"
+            )));
+        };
+        let started = Instant::now();
+        let mut since = Instant::now();
+        let mut last = Printed::default();
+        loop {
+            let read = |path: &Path| std::fs::read(path).map(|bytes| self.text(&bytes));
+            let printed = Printed {
+                stdout: read(&running.stdout).doing("read what a watch printed")?,
+                stderr: read(&running.stderr).doing("read what a watch printed")?,
+                exit: 0,
+            };
+            if printed != last {
+                since = Instant::now();
+                last = printed;
+            }
+            let done = if record {
+                since.elapsed() > QUIET
+            } else {
+                expected.matches(&last)
+            };
+            if done || started.elapsed() > PATIENCE {
+                // It may have ended by itself; either way it is gone afterwards.
+                let _ = running.child.kill();
+                let _ = running.child.wait();
+                return Ok(last);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        for running in self.running.values_mut() {
+            // A watch that nobody looked at; it may have ended by itself.
+            let _ = running.child.kill();
+            let _ = running.child.wait();
+        }
+    }
+}
+
+fn write_page(
+    arguments: &Arguments,
+    outcomes: &[Outcome],
+    passed: usize,
+    steps: usize,
+) -> Result<(), Failure> {
+    let against = arguments.target.against.name();
+    let mut body = format!("{passed} of {steps} steps print what upstream 1.37.1 prints.\n\n");
+    body.push_str("| topic | steps | passed |\n|---|---|---|\n");
+    for outcome in outcomes {
+        body.push_str(&format!(
+            "| {} | {} | {} |\n",
+            outcome.topic, outcome.steps, outcome.passed
+        ));
+    }
+    for failure in outcomes.iter().flat_map(|outcome| &outcome.failures) {
+        body.push_str(&format!("\n```text\n{failure}```\n"));
+    }
+    let command = format!("cargo xtask conformance kubectl --against {against} --results");
+    write_result(&format!("kubectl-{against}"), &command, &body)?;
+    Ok(())
+}
