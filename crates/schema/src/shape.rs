@@ -17,11 +17,17 @@ use api::{Text, Value};
 pub struct ShapeId(pub u32);
 
 /// An arena of nodes that may refer to each other, also in circles.
+///
+/// Filled with [`Shapes::add`] and [`Shapes::name`], then closed with [`Shapes::finish`], which
+/// works out what decoding and protobuf want to know of each struct beforehand.
 #[derive(Debug, Default)]
 pub struct Shapes {
     nodes: Vec<Node>,
     /// Named definitions: `io.k8s.api.core.v1.Pod` to its node.
     names: HashMap<Text, ShapeId>,
+    /// Shape of `ObjectMeta` for custom resources; absent in the arena of the built-ins.
+    meta: Option<Shape>,
+    finished: bool,
 }
 
 /// One node of an arena: what a value at this place looks like.
@@ -40,6 +46,8 @@ pub struct Node {
     pub nullable: bool,
     /// The value is a whole object with apiVersion, kind and metadata (`x-kubernetes-embedded-resource`).
     pub embedded: bool,
+    /// In protobuf a list of this type is a message with the items in field 1 (`ExtraValue`, `Verbs`).
+    pub wrapped: bool,
     /// Value validation; absent for most nodes.
     pub rules: Option<Box<Rules>>,
 }
@@ -53,7 +61,7 @@ pub enum Form {
     /// One value without parts.
     Scalar(Scalar),
     /// Named fields.
-    Struct(Struct),
+    Struct(Box<Struct>),
     /// Free keys, all values of one shape.
     Map {
         /// Shape of each value.
@@ -110,12 +118,16 @@ pub struct Struct {
     pub name: Option<Text>,
     /// Fields in the order in which they are written.
     pub fields: Vec<Field>,
-    /// Places in `fields`, sorted by field name, for lookup.
-    pub sorted: Vec<u16>,
     /// What becomes of other names.
     pub others: Others,
     /// `structType: atomic` / `mapType: atomic`: owned and replaced as one.
     pub atomic: bool,
+    /// Hash table of places in `fields` plus one; 0 is a free slot. Its length is a power of two.
+    index: Box<[u16]>,
+    /// Places of fields that are written even if absent; set by [`Shapes::finish`].
+    pub(crate) forced: Box<[u16]>,
+    /// Places of fields that travel in protobuf, ascending by (outer) number; set by [`Shapes::finish`].
+    pub(crate) wire: Box<[u16]>,
 }
 
 /// What becomes of fields that a struct does not name.
@@ -143,8 +155,11 @@ pub struct Field {
     pub pointer: bool,
     /// Protobuf field number; 0 when it has none.
     pub proto: u32,
-    /// How strategic merge patch treats it.
-    pub patch: Patch,
+    /// Number of the protobuf message that holds the field where Go inlines a struct in JSON
+    /// (`VolumeSource` in `Volume`); 0 for a field of its own. Such fields stand next to each other.
+    pub inline: u32,
+    /// How strategic merge patch treats it, if it says so.
+    pub patch: Option<Box<Patch>>,
     /// Must be present (OpenAPI `required`).
     pub required: bool,
     /// Value to set when absent.
@@ -258,6 +273,57 @@ impl Shapes {
         self.names.get(name).copied()
     }
 
+    /// Makes this the arena of custom resources, whose `metadata` has this shape.
+    pub fn set_meta(&mut self, meta: Shape) {
+        self.meta = Some(meta);
+    }
+
+    /// Returns the shape of `ObjectMeta` if this is an arena of custom resources.
+    #[must_use]
+    pub fn meta(&self) -> Option<&Shape> {
+        self.meta.as_ref()
+    }
+
+    /// Closes the arena: nothing can be added any more, and shapes can be made of it.
+    #[must_use]
+    pub fn finish(mut self) -> Arc<Self> {
+        self.nodes.shrink_to_fit();
+        for place in 0..self.nodes.len() {
+            let Form::Struct(shape) = &self.nodes[place].form else {
+                continue;
+            };
+            let (forced, wire) = (self.forced(shape), wire(shape));
+            if let Form::Struct(shape) = &mut self.nodes[place].form {
+                shape.forced = forced;
+                shape.wire = wire;
+            }
+        }
+        self.finished = true;
+        Arc::new(self)
+    }
+
+    fn forced(&self, shape: &Struct) -> Box<[u16]> {
+        let forced = |field: &Field| match field.omit {
+            Omit::Never => true,
+            Omit::Empty => !field.pointer && self.is_go_struct(field.shape),
+            Omit::Absent | Omit::Zero => false,
+        };
+        let places = (0..).zip(&shape.fields);
+        places
+            .filter(|(_, field)| forced(field))
+            .map(|(place, _)| place)
+            .collect()
+    }
+
+    /// Returns whether Go holds the value as a struct, which `omitempty` never omits.
+    pub(crate) fn is_go_struct(&self, id: ShapeId) -> bool {
+        match self.node(id).form {
+            Form::Struct(_) => true,
+            Form::Scalar(scalar) => scalar.is_go_struct(),
+            _ => false,
+        }
+    }
+
     /// Returns the number of nodes.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -271,10 +337,47 @@ impl Shapes {
     }
 }
 
+impl Scalar {
+    fn is_go_struct(self) -> bool {
+        !matches!(
+            self,
+            Self::String
+                | Self::Bool
+                | Self::Int32
+                | Self::Int64
+                | Self::Integer
+                | Self::Float64
+                | Self::Bytes
+        )
+    }
+}
+
+/// Orders the fields as gogo writes them; those of an inlined message stand together by their own numbers.
+fn wire(shape: &Struct) -> Box<[u16]> {
+    let number = |field: &Field| match field.inline {
+        0 => (field.proto, 0),
+        outer => (outer, field.proto),
+    };
+    let places = (0..).zip(&shape.fields);
+    let mut wire: Vec<(u16, (u32, u32))> = places
+        .filter(|(_, field)| field.proto != 0)
+        .map(|(place, field)| (place, number(field)))
+        .collect();
+    wire.sort_unstable_by_key(|(_, number)| *number);
+    wire.into_iter().map(|(place, _)| place).collect()
+}
+
 impl Shape {
-    /// Returns the shape with this root.
+    /// Returns the shape with this root in a finished arena.
+    ///
+    /// # Panics
+    /// When the arena was not closed with [`Shapes::finish`], which is a mistake of the program.
     #[must_use]
     pub fn new(table: Arc<Shapes>, root: ShapeId) -> Self {
+        assert!(
+            table.finished,
+            "an arena is finished before shapes of it are used"
+        );
         Self { table, root }
     }
 
@@ -283,7 +386,7 @@ impl Shape {
     pub fn any() -> Self {
         let mut table = Shapes::new();
         let root = table.add(Node::default());
-        Self::new(Arc::new(table), root)
+        Self::new(table.finish(), root)
     }
 
     /// Returns the root's place.
@@ -304,6 +407,12 @@ impl Shape {
         self.table.node(self.root)
     }
 
+    /// Returns whether this is the shape of a custom resource.
+    #[must_use]
+    pub fn is_custom(&self) -> bool {
+        self.table.meta.is_some()
+    }
+
     /// Returns another node of the same arena as a shape.
     #[must_use]
     pub fn part(&self, id: ShapeId) -> Self {
@@ -315,29 +424,31 @@ impl Struct {
     /// Returns a struct with these fields, ready for lookup.
     #[must_use]
     pub fn new(name: Option<Text>, fields: Vec<Field>) -> Self {
-        let count = u16::try_from(fields.len()).expect("a struct has fewer than 65,536 fields");
-        let mut sorted: Vec<u16> = (0..count).collect();
-        sorted.sort_unstable_by(|a, b| {
-            fields[usize::from(*a)]
-                .name
-                .cmp(&fields[usize::from(*b)].name)
-        });
+        let index = index(&fields);
         Self {
             name,
             fields,
-            sorted,
-            others: Others::Drop,
-            atomic: false,
+            index,
+            ..Self::default()
         }
     }
 
     /// Returns the place of the field with this name.
     #[must_use]
     pub fn place(&self, name: &str) -> Option<usize> {
-        self.sorted
-            .binary_search_by(|place| self.fields[usize::from(*place)].name.as_str().cmp(name))
-            .ok()
-            .map(|found| usize::from(self.sorted[found]))
+        if self.index.is_empty() {
+            return None;
+        }
+        let mask = self.index.len() - 1;
+        let mut slot = hash(name) & mask;
+        // At least half of the slots are free, so the walk ends.
+        while let Some(place) = usize::from(self.index[slot]).checked_sub(1) {
+            if self.fields[place].name == name {
+                return Some(place);
+            }
+            slot = (slot + 1) & mask;
+        }
+        None
     }
 
     /// Returns the field with this name.
@@ -345,6 +456,41 @@ impl Struct {
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.place(name).map(|place| &self.fields[place])
     }
+}
+
+fn index(fields: &[Field]) -> Box<[u16]> {
+    if fields.is_empty() {
+        return Box::default();
+    }
+    let size = (fields.len() * 2).next_power_of_two();
+    let mut slots = vec![0_u16; size].into_boxed_slice();
+    for (place, field) in fields.iter().enumerate() {
+        let mut slot = hash(&field.name) & (size - 1);
+        while slots[slot] != 0 {
+            slot = (slot + 1) & (size - 1);
+        }
+        slots[slot] = u16::try_from(place + 1).expect("a struct has fewer than 65,535 fields");
+    }
+    slots
+}
+
+/// Mixes the length, the ends and the middle of a name: enough to tell the fields of one struct apart.
+fn hash(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let length = bytes.len();
+    let word = |at: usize| {
+        let four = bytes.get(at..at + 4).and_then(|four| four.try_into().ok());
+        four.map_or(0, u32::from_le_bytes)
+    };
+    let mixed = if length >= 4 {
+        word(0) ^ word(length - 4).rotate_left(13) ^ word(length / 2 - 2).rotate_left(23)
+    } else {
+        bytes
+            .iter()
+            .fold(0, |sum: u32, byte| (sum << 8) | u32::from(*byte))
+    };
+    let spread = (mixed ^ u32::try_from(length).unwrap_or(0)).wrapping_mul(0x9E37_79B1);
+    (spread >> 12) as usize
 }
 
 impl Field {
@@ -357,7 +503,8 @@ impl Field {
             omit: Omit::Absent,
             pointer: false,
             proto: 0,
-            patch: Patch::default(),
+            inline: 0,
+            patch: None,
             required: false,
             default: None,
         }
@@ -379,6 +526,7 @@ mod tests {
             .map(|name| Field::new(name, text))
             .to_vec();
         let built = Struct::new(None, fields);
+        assert!(size_of::<super::Node>() <= 64 && size_of::<Field>() <= 64);
         for (place, field) in built.fields.iter().enumerate() {
             assert_eq!(built.place(&field.name), Some(place));
         }
