@@ -36,10 +36,7 @@ pub const PLACEHOLDERS: [(&str, &str); 12] = [
     ("<rv>", r"\d+"),
     ("<n>", r"\d+"),
     ("<time>", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"),
-    (
-        "<date>",
-        r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}",
-    ),
+    ("<date>", DATE),
     ("<ip>", r"\d+\.\d+\.\d+\.\d+"),
     ("<hash>", r"[bcdfghjklmnpqrstvwxz2456789]{1,10}"),
     ("<rand>", r"[bcdfghjklmnpqrstvwxz2456789]{5}"),
@@ -47,6 +44,9 @@ pub const PLACEHOLDERS: [(&str, &str); 12] = [
     ("<word>", r"\S+"),
     ("<any>", r".*"),
 ];
+
+/// The two ways in which kubectl prints dates for people.
+const DATE: &str = r"(?:[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4} UTC)";
 
 /// A parsed transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -354,10 +354,7 @@ static RECORDED: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
     [
         (r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", "<uid>"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", "<time>"),
-        (
-            r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}",
-            "<date>",
-        ),
+        (DATE, "<date>"),
         (r#"("?resourceVersion"?: ")\d+""#, r#"$1<rv>""#),
         (r"127\.0\.0\.1:\d{4,5}", "<server>"),
         (r"\b10\.96\.\d+\.\d+\b", "<ip>"),
@@ -370,9 +367,21 @@ static RECORDED: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
             "-<hash>-<rand>",
         ),
         (r"-[bcdfghjklmnpqrstvwxz2456789]{8,10}\b", "-<hash>"),
-        // Twice, because neighbours share the space between them.
-        (r"(^|\s)(?:\d+[smhd])+(\s|$)", "$1<age>$2"),
-        (r"(^|\s)(?:\d+[smhd])+(\s|$)", "$1<age>$2"),
+        (r"(Resource Version: +)\d+", "$1<rv>"),
+        (
+            r"(kube-api-access-)[bcdfghjklmnpqrstvwxz2456789]{5}\b",
+            "$1<rand>",
+        ),
+        // Twice, because neighbours share the space between them. A recording takes minutes, so
+        // `300s` and `100m` are no ages.
+        (
+            r"(^|\s)(?:\d{1,2}s|1[01]\ds|\dm(?:\d+s)?)(\s|$)",
+            "$1<age>$2",
+        ),
+        (
+            r"(^|\s)(?:\d{1,2}s|1[01]\ds|\dm(?:\d+s)?)(\s|$)",
+            "$1<age>$2",
+        ),
     ]
     .into_iter()
     .map(|(pattern, to)| (Regex::new(pattern).expect("the pattern is a constant"), to))
