@@ -8,11 +8,23 @@
 //!
 //! Start reading at [`value`], then [`names`] and [`status`].
 
+pub mod continue_token;
+pub mod field;
 pub mod json;
+pub mod media;
+pub mod meta;
 pub mod names;
+pub mod quantity;
+pub mod quote;
+pub mod revision;
+pub mod selector;
 pub mod status;
+pub mod time;
 pub mod value;
 
+pub use meta::{Head, Meta};
 pub use names::{GroupVersion, Gvk, Gvr, ObjectName};
+pub use quantity::Quantity;
+pub use revision::ResourceVersion;
 pub use status::{Cause, Reason, Status};
 pub use value::{Object, Text, Value};

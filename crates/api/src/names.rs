@@ -1,5 +1,7 @@
 //! The names of kinds, resources and objects, exactly as upstream spells them.
 
+pub mod validate;
+
 use std::fmt;
 
 use crate::Text;
