@@ -20,11 +20,20 @@ var head string
 
 func main() {
 	into := flag.String("into", "", "directory below which the files are written")
+	server := flag.String("compare", "", "write nothing, but compare with the upstream server at this URL")
+	token := flag.String("token", "", "bearer token for -compare")
 	flag.Parse()
+	if *server != "" {
+		compare(*server, *token)
+		return
+	}
 	if *into == "" {
 		fail("-into is missing")
 	}
 	write(*into, "crates/kinds/data/kinds.txt", kinds())
+	write(*into, "crates/kinds/data/bootstrap-flowcontrol.json", bootstrapFlowControl())
+	write(*into, "crates/kinds/data/bootstrap-priorityclasses.json", bootstrapPriorityClasses())
+	write(*into, "crates/access/data/bootstrap-rbac.json", bootstrapRBAC())
 }
 
 func kinds() []string {
@@ -36,7 +45,8 @@ func kinds() []string {
 			lines = append(lines, described...)
 		}
 	}
-	return append(lines, all.kinds...)
+	lines = append(lines, all.kinds...)
+	return append(lines, describeRegistry(collectRegistry())...)
 }
 
 func write(into, name string, lines []string) {

@@ -7,7 +7,12 @@ use std::{
 };
 
 /// The files that the program writes, relative to the repository.
-const FILES: [&str; 1] = ["crates/kinds/data/kinds.txt"];
+const FILES: [&str; 4] = [
+    "crates/access/data/bootstrap-rbac.json",
+    "crates/kinds/data/bootstrap-flowcontrol.json",
+    "crates/kinds/data/bootstrap-priorityclasses.json",
+    "crates/kinds/data/kinds.txt",
+];
 
 /// What to do with the facts.
 #[derive(Debug, clap::Args)]
