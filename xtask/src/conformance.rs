@@ -4,14 +4,12 @@
 //! (`--against upstream`). What upstream answers is the expectation; nothing here is written by hand
 //! that could be recorded.
 
-pub mod crds;
-pub mod kubectl;
-pub mod sample_controller;
 pub mod steps;
+pub mod suites;
+pub mod transcripts;
 pub mod upstream;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::control_plane::{self, ControlPlane, Profile};
 use crate::failure::{Doing, Failure};
@@ -28,11 +26,11 @@ enum Suite {
     /// Builds the pinned upstream programs into conformance/.bin.
     Upstream(upstream::Arguments),
     /// Replays the recorded kubectl transcripts of conformance/kubectl.
-    Kubectl(kubectl::Arguments),
+    Kubectl(transcripts::Arguments),
     /// Runs the unmodified sample-controller and watches what it does.
-    SampleController(sample_controller::Arguments),
+    SampleController(transcripts::Arguments),
     /// Creates the real CRD bundles of conformance/crds and one object of each kind.
-    Crds(crds::Arguments),
+    Crds(transcripts::Arguments),
 }
 
 /// Where a suite finds the server it talks to.
@@ -76,9 +74,11 @@ impl Against {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         Suite::Upstream(arguments) => upstream::run(arguments),
-        Suite::Kubectl(arguments) => kubectl::run(arguments),
-        Suite::SampleController(arguments) => sample_controller::run(arguments),
-        Suite::Crds(arguments) => crds::run(arguments),
+        Suite::Kubectl(arguments) => transcripts::run(&suites::KUBECTL, arguments),
+        Suite::SampleController(arguments) => {
+            transcripts::run(&suites::SAMPLE_CONTROLLER, arguments)
+        }
+        Suite::Crds(arguments) => transcripts::run(&suites::CRDS, arguments),
     }
 }
 
@@ -146,38 +146,6 @@ impl Ground {
             scratch,
             started,
         })
-    }
-
-    /// Returns kubectl with this server's kubeconfig and a cache directory of its own.
-    #[must_use]
-    pub fn kubectl(&self) -> Command {
-        let mut command = Command::new(self.bin.join("kubectl"));
-        command
-            .env("KUBECONFIG", &self.kubeconfig)
-            .env("HOME", &self.scratch.path)
-            .env("KUBECACHEDIR", self.scratch.path.join("cache"));
-        command
-    }
-
-    /// Runs kubectl with `arguments` and returns what it printed.
-    ///
-    /// # Errors
-    /// A non-zero exit, with what kubectl said about it.
-    pub fn kubectl_output(&self, arguments: &[&str]) -> Result<String, Failure> {
-        let output = self
-            .kubectl()
-            .args(arguments)
-            .output()
-            .doing("start kubectl")?;
-        if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-        } else {
-            Err(Failure::new(format!(
-                "kubectl {}: {}",
-                arguments.join(" "),
-                String::from_utf8_lossy(&output.stderr).trim()
-            )))
-        }
     }
 }
 

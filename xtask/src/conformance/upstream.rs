@@ -192,3 +192,23 @@ fn link_flags(program: Program) -> Result<String, Failure> {
          -X {at}.gitTreeState=clean"
     ))
 }
+
+/// Returns the directory of a Go module at a version, `path@version`, after downloading it.
+///
+/// The Go tool checks the download against the public checksum database.
+///
+/// # Errors
+/// The Go tool is missing, or there is no such module.
+pub fn module(module: &str) -> Result<PathBuf, Failure> {
+    let output = Command::new("go")
+        .args(["mod", "download", "-json", module])
+        .current_dir(std::env::temp_dir())
+        .output()
+        .doing("start go, which downloads modules")?;
+    let answer: serde_json::Value =
+        serde_json::from_slice(&output.stdout).doing(format!("download {module}"))?;
+    answer["Dir"]
+        .as_str()
+        .map(PathBuf::from)
+        .ok_or_else(|| Failure::new(format!("download {module}: {}", answer["Error"])))
+}

@@ -1,16 +1,17 @@
-//! `cargo xtask conformance kubectl`: replays recorded kubectl transcripts.
+//! Runs recorded transcripts against a server and compares.
 //!
-//! The transcripts lie in `conformance/kubectl/*.steps`, one a topic. What they expect was recorded
-//! against upstream (`--against upstream --record`); a step passes only if Pintle prints the same.
+//! A [`Suite`] is a folder of `*.steps` files, one a topic. What they expect was recorded against
+//! upstream (`--against upstream --record`); a step passes only if Pintle prints the same.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::steps::{Item, Mode, Printed, Transcript};
-use super::{Ground, Target, repository, write_result};
+use super::{Ground, Target, repository, upstream, write_result};
 use crate::failure::{Doing, Failure};
 
 /// How long one command may run.
@@ -25,7 +26,7 @@ const QUIET: Duration = Duration::from_millis(1_500);
 /// Pause between two looks at something that is not there yet.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What `cargo xtask conformance kubectl` takes.
+/// What every suite of transcripts takes.
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -33,25 +34,40 @@ pub struct Arguments {
     /// Writes what is printed into the transcripts, where it does not match already.
     #[arg(long)]
     record: bool,
-    /// Writes conformance/results/kubectl-….md.
+    /// Writes a page into conformance/results.
     #[arg(long)]
     results: bool,
     /// Topics to run; all of them if none is named.
     topics: Vec<String>,
 }
 
-/// Runs the transcripts and prints what did not match.
+/// A folder of transcripts and what their commands need.
+pub struct Suite {
+    /// Folder under conformance, and the name of the sub-command.
+    pub name: &'static str,
+    /// Programs besides kubectl.
+    pub programs: &'static [upstream::Program],
+    /// Go modules whose files the commands read: variable for the directory, module and version.
+    pub modules: &'static [(&'static str, &'static str)],
+}
+
+/// Runs the transcripts of a suite and prints what did not match.
 ///
 /// # Errors
 /// Something kept the run from happening, or steps failed (their count).
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let files = transcripts(&arguments.topics)?;
-    let ground = Ground::prepare(&arguments.target, &[])?;
+pub fn run(suite: &Suite, arguments: &Arguments) -> Result<(), Failure> {
+    let files = transcripts(suite, &arguments.topics)?;
+    let modules = suite
+        .modules
+        .iter()
+        .map(|(variable, module)| Ok(((*variable).to_owned(), upstream::module(module)?)))
+        .collect::<Result<Vec<_>, Failure>>()?;
+    let ground = Ground::prepare(&arguments.target, suite.programs)?;
     let mut outcomes = Vec::new();
     for file in &files {
-        let outcome = run_topic(&ground, file, arguments.record)?;
+        let outcome = run_topic(&ground, &modules, file, arguments.record)?;
         println!(
-            "{:<16} {:>3} of {:>3} steps",
+            "{:<20} {:>3} of {:>3} steps",
             outcome.topic, outcome.passed, outcome.steps
         );
         for failure in &outcome.failures {
@@ -63,7 +79,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let passed: usize = outcomes.iter().map(|outcome| outcome.passed).sum();
     println!("{passed} of {steps} steps passed");
     if arguments.results {
-        write_page(arguments, &outcomes, passed, steps)?;
+        write_page(suite, arguments, &outcomes)?;
     }
     if passed == steps || arguments.record {
         Ok(())
@@ -82,11 +98,12 @@ struct Outcome {
     failures: Vec<String>,
 }
 
-fn transcripts(topics: &[String]) -> Result<Vec<PathBuf>, Failure> {
-    let directory = repository().join("conformance/kubectl");
+fn transcripts(suite: &Suite, topics: &[String]) -> Result<Vec<PathBuf>, Failure> {
+    let directory = repository().join("conformance").join(suite.name);
+    let reading = format!("read {}", directory.display());
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(&directory).doing("read conformance/kubectl")? {
-        let path = entry.doing("read conformance/kubectl")?.path();
+    for entry in std::fs::read_dir(&directory).doing(&reading)? {
+        let path = entry.doing(&reading)?.path();
         let is_steps = path
             .extension()
             .is_some_and(|extension| extension == "steps");
@@ -96,7 +113,10 @@ fn transcripts(topics: &[String]) -> Result<Vec<PathBuf>, Failure> {
     }
     files.sort();
     if files.is_empty() {
-        return Err(Failure::new("no such topic in conformance/kubectl"));
+        return Err(Failure::new(format!(
+            "no such topic in {}",
+            directory.display()
+        )));
     }
     Ok(files)
 }
@@ -106,10 +126,15 @@ fn topic_of(path: &Path) -> String {
         .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }
 
-fn run_topic(ground: &Ground, file: &Path, record: bool) -> Result<Outcome, Failure> {
+fn run_topic(
+    ground: &Ground,
+    modules: &[(String, PathBuf)],
+    file: &Path,
+    record: bool,
+) -> Result<Outcome, Failure> {
     let text = std::fs::read_to_string(file).doing(format!("read {}", file.display()))?;
     let mut transcript = Transcript::parse(&text).doing(format!("parse {}", file.display()))?;
-    let mut stage = Stage::set(ground, &topic_of(file))?;
+    let mut stage = Stage::set(ground, modules, &topic_of(file))?;
     let mut outcome = Outcome {
         topic: topic_of(file),
         steps: 0,
@@ -151,7 +176,7 @@ fn run_topic(ground: &Ground, file: &Path, record: bool) -> Result<Outcome, Fail
 /// Where the steps of one topic run: a directory, a namespace and the commands still running.
 struct Stage {
     directory: PathBuf,
-    path_variable: String,
+    environment: Vec<(String, String)>,
     running: BTreeMap<String, Running>,
 }
 
@@ -163,15 +188,35 @@ struct Running {
 
 impl Stage {
     /// Makes the directory and the namespace, and a kubeconfig of its own that names both.
-    fn set(ground: &Ground, topic: &str) -> Result<Self, Failure> {
+    fn set(ground: &Ground, modules: &[(String, PathBuf)], topic: &str) -> Result<Self, Failure> {
         let directory = ground.scratch.path.join(format!("topic-{topic}"));
         std::fs::create_dir_all(&directory).doing("create the directory of a topic")?;
         std::fs::copy(&ground.kubeconfig, directory.join("kubeconfig"))
             .doing(format!("copy {}", ground.kubeconfig.display()))?;
         let path = std::env::var("PATH").unwrap_or_default();
+        let mut environment = vec![
+            (
+                "PATH".to_owned(),
+                format!("{}:{path}", ground.bin.display()),
+            ),
+            ("HOME".to_owned(), directory.display().to_string()),
+            (
+                "KUBECONFIG".to_owned(),
+                directory.join("kubeconfig").display().to_string(),
+            ),
+            (
+                "KUBECACHEDIR".to_owned(),
+                directory.join("cache").display().to_string(),
+            ),
+            ("TZ".to_owned(), "UTC".to_owned()),
+            ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),
+        ];
+        for (variable, directory) in modules {
+            environment.push((variable.clone(), directory.display().to_string()));
+        }
         let mut stage = Self {
             directory,
-            path_variable: format!("{}:{path}", ground.bin.display()),
+            environment,
             running: BTreeMap::new(),
         };
         for command in [
@@ -213,12 +258,7 @@ impl Stage {
             .args(["--kill-after=1", STEP_TIMEOUT_SECONDS, "sh", "-c", text])
             .current_dir(&self.directory)
             .stdin(Stdio::null())
-            .env("PATH", &self.path_variable)
-            .env("HOME", &self.directory)
-            .env("KUBECONFIG", self.directory.join("kubeconfig"))
-            .env("KUBECACHEDIR", self.directory.join("cache"))
-            .env("TZ", "UTC")
-            .env("LC_ALL", "C.UTF-8");
+            .envs(self.environment.iter().cloned());
         command
     }
 
@@ -273,10 +313,7 @@ impl Stage {
             .stdin(Stdio::null())
             .stdout(File::create(&stdout).doing("create a file for output")?)
             .stderr(File::create(&stderr).doing("create a file for output")?)
-            .env("PATH", &self.path_variable)
-            .env("HOME", &self.directory)
-            .env("KUBECONFIG", self.directory.join("kubeconfig"))
-            .env("KUBECACHEDIR", self.directory.join("cache"))
+            .envs(self.environment.iter().cloned())
             .spawn()
             .doing("start a shell")?;
         let running = Running {
@@ -285,8 +322,8 @@ impl Stage {
             stderr,
         };
         let started = Instant::now();
-        while running.stdout.metadata().map_or(0, |meta| meta.len()) == 0
-            && started.elapsed() < PATIENCE
+        let is_empty = |path: &Path| path.metadata().map_or(0, |meta| meta.len()) == 0;
+        while is_empty(&running.stdout) && is_empty(&running.stderr) && started.elapsed() < PATIENCE
         {
             std::thread::sleep(PAUSE);
         }
@@ -340,25 +377,24 @@ impl Drop for Stage {
     }
 }
 
-fn write_page(
-    arguments: &Arguments,
-    outcomes: &[Outcome],
-    passed: usize,
-    steps: usize,
-) -> Result<(), Failure> {
+fn write_page(suite: &Suite, arguments: &Arguments, outcomes: &[Outcome]) -> Result<(), Failure> {
     let against = arguments.target.against.name();
+    let steps: usize = outcomes.iter().map(|outcome| outcome.steps).sum();
+    let passed: usize = outcomes.iter().map(|outcome| outcome.passed).sum();
     let mut body = format!("{passed} of {steps} steps print what upstream 1.37.1 prints.\n\n");
     body.push_str("| topic | steps | passed |\n|---|---|---|\n");
     for outcome in outcomes {
-        body.push_str(&format!(
-            "| {} | {} | {} |\n",
+        let _ = writeln!(
+            body,
+            "| {} | {} | {} |",
             outcome.topic, outcome.steps, outcome.passed
-        ));
+        );
     }
     for failure in outcomes.iter().flat_map(|outcome| &outcome.failures) {
-        body.push_str(&format!("\n```text\n{failure}```\n"));
+        let _ = write!(body, "\n```text\n{failure}```\n");
     }
-    let command = format!("cargo xtask conformance kubectl --against {against} --results");
-    write_result(&format!("kubectl-{against}"), &command, &body)?;
+    let name = suite.name;
+    let command = format!("cargo xtask conformance {name} --against {against} --results");
+    write_result(&format!("{name}-{against}"), &command, &body)?;
     Ok(())
 }
