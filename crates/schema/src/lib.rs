@@ -8,9 +8,14 @@
 //!
 //! Start reading at [`shape`], then [`kind`].
 
+pub mod decode;
+pub mod default;
 pub mod kind;
+pub mod proto;
 pub mod shape;
 
+pub use decode::{DecodeError, Unknown, decode, strict_errors};
+pub use default::default;
 pub use kind::{
     Behavior, Cell, Column, Conversion, Fold, Generation, Kind, KindVersion, Names, Occasion,
     Plain, ScalePaths, Scope, Selectable, Subresource, Traits, View,

@@ -27,6 +27,8 @@ pub struct Shapes {
     names: HashMap<Text, ShapeId>,
     /// Shape of `ObjectMeta` for custom resources; absent in the arena of the built-ins.
     meta: Option<Shape>,
+    /// For each node, whether a default is declared in it or below; set by [`Shapes::finish`].
+    defaults: Vec<bool>,
     finished: bool,
 }
 
@@ -103,12 +105,12 @@ pub enum Scalar {
     FieldsV1,
     /// apiextensions `JSON`: verbatim JSON; protobuf message with the bytes in field 1.
     Json,
-    /// apiextensions `JSONSchemaPropsOrArray`: the schema, or a list of schemas.
-    SchemaOrArray,
+    /// apiextensions `JSONSchemaPropsOrArray`: the schema (whose shape this is), or a list of schemas.
+    SchemaOrArray(ShapeId),
     /// apiextensions `JSONSchemaPropsOrBool`
-    SchemaOrBool,
+    SchemaOrBool(ShapeId),
     /// apiextensions `JSONSchemaPropsOrStringArray`
-    SchemaOrStrings,
+    SchemaOrStrings(ShapeId),
 }
 
 /// Named fields, and what becomes of names that are not among them.
@@ -155,9 +157,10 @@ pub struct Field {
     pub pointer: bool,
     /// Protobuf field number; 0 when it has none.
     pub proto: u32,
-    /// Number of the protobuf message that holds the field where Go inlines a struct in JSON
-    /// (`VolumeSource` in `Volume`); 0 for a field of its own. Such fields stand next to each other.
-    pub inline: u32,
+    /// Numbers of the protobuf messages, from outside, that hold the field where Go inlines structs
+    /// in JSON: `[2, 0]` for what `VolumeSource` brings into `Volume`, `[2, 2]` for what `Rule`
+    /// brings into `RuleWithOperations` and that into `NamedRuleWithOperations`; `[0, 0]` otherwise.
+    pub inline: [u16; 2],
     /// How strategic merge patch treats it, if it says so.
     pub patch: Option<Box<Patch>>,
     /// Must be present (OpenAPI `required`).
@@ -298,8 +301,42 @@ impl Shapes {
                 shape.wire = wire;
             }
         }
+        self.defaults = self.find_defaults();
         self.finished = true;
         Arc::new(self)
+    }
+
+    /// Marks nodes with defaults in or below them, going round until nothing changes, because
+    /// nodes may refer to each other in circles.
+    fn find_defaults(&self) -> Vec<bool> {
+        let mut marked = vec![false; self.nodes.len()];
+        loop {
+            let mut changed = false;
+            for (place, node) in self.nodes.iter().enumerate().rev() {
+                let is_marked = |id: &ShapeId| marked[id.0 as usize];
+                let mark = match &node.form {
+                    Form::Any | Form::Scalar(_) => false,
+                    Form::Map { value, .. } => is_marked(value),
+                    Form::List { item, .. } => is_marked(item),
+                    Form::Struct(shape) => {
+                        let below =
+                            |field: &Field| field.default.is_some() || is_marked(&field.shape);
+                        shape.fields.iter().any(below)
+                            || matches!(&shape.others, Others::Shaped(part) if is_marked(part))
+                    }
+                };
+                changed |= mark != marked[place];
+                marked[place] = mark;
+            }
+            if !changed {
+                return marked;
+            }
+        }
+    }
+
+    /// Returns whether a default is declared at this node or below.
+    pub(crate) fn has_defaults(&self, id: ShapeId) -> bool {
+        self.defaults[id.0 as usize]
     }
 
     fn forced(&self, shape: &Struct) -> Box<[u16]> {
@@ -352,18 +389,14 @@ impl Scalar {
     }
 }
 
-/// Orders the fields as gogo writes them; those of an inlined message stand together by their own numbers.
+/// Orders the fields as gogo writes them; those of an inlined message stand together.
 fn wire(shape: &Struct) -> Box<[u16]> {
-    let number = |field: &Field| match field.inline {
-        0 => (field.proto, 0),
-        outer => (outer, field.proto),
-    };
     let places = (0..).zip(&shape.fields);
-    let mut wire: Vec<(u16, (u32, u32))> = places
+    let mut wire: Vec<(u16, [u32; 3])> = places
         .filter(|(_, field)| field.proto != 0)
-        .map(|(place, field)| (place, number(field)))
+        .map(|(place, field)| (place, [0, 1, 2].map(|level| field.wire_number(level))))
         .collect();
-    wire.sort_unstable_by_key(|(_, number)| *number);
+    wire.sort_unstable_by_key(|(_, numbers)| *numbers);
     wire.into_iter().map(|(place, _)| place).collect()
 }
 
@@ -494,6 +527,20 @@ fn hash(name: &str) -> usize {
 }
 
 impl Field {
+    /// Returns the number under which the field, or the inlined message that holds it, lies in the
+    /// message this many levels down.
+    pub(crate) fn wire_number(&self, level: usize) -> u32 {
+        match self.inline.get(level) {
+            Some(outer) if *outer != 0 => u32::from(*outer),
+            _ => self.proto,
+        }
+    }
+
+    /// Returns whether the field lies deeper than this many levels of inlined messages.
+    pub(crate) fn is_inlined(&self, level: usize) -> bool {
+        self.inline.get(level).is_some_and(|outer| *outer != 0)
+    }
+
     /// Returns a field that is written when present, as custom resources have them.
     #[must_use]
     pub fn new(name: impl Into<Text>, shape: ShapeId) -> Self {
@@ -503,7 +550,7 @@ impl Field {
             omit: Omit::Absent,
             pointer: false,
             proto: 0,
-            inline: 0,
+            inline: [0, 0],
             patch: None,
             required: false,
             default: None,

@@ -1,0 +1,126 @@
+//! Turns a parsed tree into the normal form of its shape, in place.
+//!
+//! Normal form means: known fields in the order in which they are written, unknown ones dropped
+//! and reported, scalars in their one canonical spelling, and absent or zero fields left out or
+//! written exactly as Go's encoder would. Serialising the tree then gives canonical bytes.
+//!
+//! Built-ins decode like Go structs ([`go`]): a value of the wrong type is an error. Custom
+//! resources are pruned like structural schemas ([`custom`]): types are validation's business,
+//! only `metadata` decodes like a Go struct.
+
+mod custom;
+mod go;
+mod path;
+mod scalar;
+
+use api::Value;
+
+use crate::Shape;
+
+pub(crate) use path::{Path, Step};
+pub(crate) use scalar::{BASE64, json_text};
+
+/// How many unknown fields are reported at most, as upstream.
+pub const UNKNOWN_MAX: usize = 100;
+
+/// Why a tree does not fit its shape. The texts are those of upstream's decoder.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// A value has the wrong JSON type; the place is named as Go names it.
+    #[error("json: cannot unmarshal {found} into Go {place} of type {wanted}")]
+    Type {
+        /// `string`, `number 1.5`, `object`, …
+        found: String,
+        /// `struct field ObjectMeta.metadata.labels`, or `value` for the root.
+        place: String,
+        /// Go type: `map[string]string`, `v1.PodSpec`.
+        wanted: String,
+    },
+    /// A scalar's own parser refuses the text.
+    #[error("{0}")]
+    Scalar(String),
+    /// `apiVersion`, `kind` or `metadata` of a custom or embedded object cannot be understood.
+    #[error("{path}: Invalid value: {value}: {reason}")]
+    Embedded {
+        /// Path of the field.
+        path: String,
+        /// What was there, as JSON.
+        value: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Takes note of fields that the shape does not know, if anybody asked.
+#[derive(Clone, Debug, Default)]
+pub struct Unknown {
+    wanted: bool,
+    paths: Vec<String>,
+}
+
+impl Unknown {
+    /// Drops unknown fields silently (`fieldValidation=Ignore`).
+    #[must_use]
+    pub fn ignore() -> Self {
+        Self::default()
+    }
+
+    /// Takes note of their paths (`fieldValidation=Warn` and `Strict`).
+    #[must_use]
+    pub fn collect() -> Self {
+        Self {
+            wanted: true,
+            paths: Vec::new(),
+        }
+    }
+
+    /// Returns the paths in the order in which they were met: `spec.containers[0].imag`.
+    #[must_use]
+    pub fn paths(&self) -> &[String] {
+        &self.paths
+    }
+
+    fn note(&mut self, parent: &Path<'_>, name: &str) {
+        if !self.wanted || self.paths.len() >= UNKNOWN_MAX {
+            return;
+        }
+        let path = parent.field_path(name);
+        if !self.paths.contains(&path) {
+            self.paths.push(path);
+        }
+    }
+}
+
+/// Returns what strict decoding says about fields given twice and fields unknown:
+/// `duplicate field "spec.a"`, `unknown field "spec.b"`.
+#[must_use]
+pub fn strict_errors(duplicates: &[String], unknown: &Unknown) -> Vec<String> {
+    let duplicates = duplicates
+        .iter()
+        .map(|path| format!("duplicate field {}", api::quote::quote(path)));
+    let unknown = unknown
+        .paths
+        .iter()
+        .map(|path| format!("unknown field {}", api::quote::quote(path)));
+    duplicates.chain(unknown).take(UNKNOWN_MAX).collect()
+}
+
+/// Brings `value` into the normal form of `shape`.
+///
+/// # Errors
+/// [`DecodeError`]; the tree is then in no defined form and must be thrown away.
+pub fn decode(shape: &Shape, value: &mut Value, unknown: &mut Unknown) -> Result<(), DecodeError> {
+    let (shapes, root) = (shape.table(), shape.root());
+    match shapes.meta() {
+        None => go::decode(shapes, root, value, &Path::root(), unknown),
+        Some(meta) => custom::Pruner::new(shapes, meta, unknown).object(root, value),
+    }
+}
+
+/// Returns what stands for a value that was not given: the zero value as Go writes it.
+#[must_use]
+pub fn zero(shape: &Shape) -> Value {
+    go::zero(shape.table(), shape.root())
+}
+
+pub(crate) use go::{fill, kept, zero as zero_at};

@@ -1,0 +1,25 @@
+//! Tests of this room against the shapes of the built-in kinds.
+
+mod decoding;
+mod golden;
+mod loader;
+mod protobuf;
+
+use std::collections::HashMap;
+
+use api::{Value, json};
+use schema::Shape;
+
+fn shapes() -> HashMap<String, Shape> {
+    loader::load(include_str!("../../../kinds/data/kinds.txt"))
+}
+
+fn read(bytes: &[u8]) -> Value {
+    json::read(bytes).expect("the test gives JSON").value
+}
+
+fn compact(value: &Value) -> String {
+    let mut out = Vec::new();
+    json::write(value, &mut out);
+    String::from_utf8(out).expect("JSON is UTF-8")
+}
