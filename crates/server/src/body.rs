@@ -44,6 +44,51 @@ pub struct Chunks {
     left_bytes: u64,
 }
 
+impl Body {
+    /// Boxes a body that comes as it is made.
+    pub fn stream<B>(body: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BodyError>,
+    {
+        Self::Stream(Box::pin(Boxed {
+            body: Box::pin(body),
+        }))
+    }
+}
+
+/// Gives a body our error type.
+struct Boxed<B> {
+    body: Pin<Box<B>>,
+}
+
+impl<B> http_body::Body for Boxed<B>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<BodyError>,
+{
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        ctx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.body
+            .as_mut()
+            .poll_frame(ctx)
+            .map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 impl Chunks {
     /// Returns these pieces as a body.
     #[must_use]

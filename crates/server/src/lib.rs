@@ -11,15 +11,26 @@
 //! Start reading at [`request`] and [`answer`]: what goes in and what comes out.
 
 pub mod answer;
+mod audit;
 pub mod body;
+pub mod edge;
 pub mod error;
+pub mod in_process;
 pub mod media;
+pub mod pages;
+mod phases;
+mod queue;
 pub mod request;
+mod respond;
+mod route;
+pub mod server;
 pub mod user;
 
 pub use answer::{Answer, Content};
 pub use body::Body;
 pub use error::{Refusal, ServerError};
+pub use in_process::InProcess;
 pub use media::{Accepted, Form, Media};
 pub use request::{Call, Options, Request, ResourcePath, Target, Verb};
+pub use server::{Limits, Server, Setup};
 pub use user::User;

@@ -7,6 +7,7 @@
 pub mod options;
 pub mod path;
 pub mod query;
+mod read;
 
 use std::{net::SocketAddr, sync::Arc};
 
