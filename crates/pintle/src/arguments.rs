@@ -1,0 +1,70 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The Kubernetes API as one fast program.
+#[derive(Debug, Parser)]
+#[command(name = "pintle", version, about, long_about = None, propagate_version = true)]
+#[command(after_help = "Start with: pintle up")]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start everything in one process: the API server, its store and the controllers
+    Up(ServeArguments),
+    /// Start the API server and its store, without controllers
+    Server(ServeArguments),
+    /// Print the version
+    Version,
+}
+
+/// Where to serve and where to keep the state.
+#[derive(Clone, Debug, Args)]
+pub struct ServeArguments {
+    /// Directory of the state: objects, certificates and admin.kubeconfig
+    ///
+    /// It is created when it is missing. Started again on the same directory, pintle continues
+    /// where it was. The default is `pintle` in your data directory ($XDG_DATA_HOME, or
+    /// ~/.local/share).
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+
+    /// Address to serve on; port 0 picks a free port
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:6443")]
+    pub listen: String,
+
+    /// Keep objects in memory only; certificates and admin.kubeconfig still go to the data directory
+    #[arg(long)]
+    pub in_memory: bool,
+
+    /// File of static tokens: lines of `token,user,uid,"group1,group2"`
+    #[arg(long, value_name = "FILE")]
+    pub token_auth_file: Option<PathBuf>,
+
+    /// Controllers to run, by name: `*` for all, `-NAME` to leave one out
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "*")]
+    pub controllers: Vec<String>,
+
+    /// What to log: error, warn, info, debug, or tracing directives like `server=debug`
+    #[arg(long, value_name = "FILTER", default_value = "warn")]
+    pub log: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Arguments;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}
