@@ -1,5 +1,6 @@
 //! The one door for automation: `cargo xtask …`. Each sub-command is a file of its own.
 
+mod check;
 mod kinds;
 
 use std::process::ExitCode;
@@ -10,6 +11,8 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Command {
+    /// Run everything that must hold before a change lands.
+    Check(check::Arguments),
     /// Write the facts of the built-in kinds anew, or check that they are up to date.
     Kinds(kinds::Arguments),
     /// Run real upstream programs and real manifests against Pintle.
@@ -20,6 +23,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Command::parse() {
+        Command::Check(arguments) => check::run(&arguments),
         Command::Kinds(arguments) => kinds::run(&arguments),
         Command::Conformance(arguments) => {
             xtask::conformance::run(&arguments).map_err(|failure| failure.to_string())

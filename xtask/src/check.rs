@@ -1,0 +1,57 @@
+//! `cargo xtask check`: everything that must hold before a change lands.
+//!
+//! The steps run in the order in which they fail fastest. Each prints its own output; the first
+//! that fails ends the run.
+
+use std::process::Command;
+
+/// One step: its name for people and its command line.
+type Step = (&'static str, &'static [&'static str]);
+
+const STEPS: [Step; 5] = [
+    ("formatting", &["cargo", "fmt", "--all", "--check"]),
+    (
+        "lints",
+        &["cargo", "clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"],
+    ),
+    ("tests", &["cargo", "test", "--workspace"]),
+    (
+        "kubectl against pintle",
+        &["cargo", "xtask", "conformance", "kubectl", "--start"],
+    ),
+    (
+        "sample-controller against pintle",
+        &["cargo", "xtask", "conformance", "sample-controller"],
+    ),
+];
+
+/// What `cargo xtask check` can be told.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Leave out the steps that need programs from the Go module proxy
+    #[arg(long)]
+    offline: bool,
+}
+
+/// Runs every step.
+///
+/// # Errors
+/// The name of the step that failed.
+pub fn run(arguments: &Arguments) -> Result<(), String> {
+    for (name, words) in STEPS {
+        if arguments.offline && words.contains(&"conformance") {
+            println!("check: {name}: left out (--offline)");
+            continue;
+        }
+        println!("check: {name}");
+        let status = Command::new(words[0])
+            .args(&words[1..])
+            .status()
+            .map_err(|error| format!("cannot run {}: {error}", words[0]))?;
+        if !status.success() {
+            return Err(format!("check failed at: {name} ({})", words.join(" ")));
+        }
+    }
+    println!("check: all steps passed");
+    Ok(())
+}
