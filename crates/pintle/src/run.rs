@@ -1,0 +1,187 @@
+//! The life of the process: open the state, bind, start, say so, wait for the signal, stop.
+
+use std::{
+    net::{SocketAddr, TcpListener, ToSocketAddrs},
+    path::PathBuf,
+};
+
+use base::Clock;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    arguments::ServeArguments,
+    compose::{self, Parts, Running, Storage},
+    console,
+    failure::Failure,
+    state::DataDirectory,
+};
+
+/// What runs in the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Roles {
+    /// Server, store and controllers.
+    All,
+    /// Server and store.
+    ServerOnly,
+}
+
+/// Returns what `pintle version` prints.
+#[must_use]
+pub fn version_text() -> String {
+    format!(
+        "pintle {} (Kubernetes {})",
+        env!("CARGO_PKG_VERSION"),
+        server::KUBERNETES_VERSION
+    )
+}
+
+/// Serves until SIGTERM or Ctrl-C, then drains.
+///
+/// # Errors
+/// Why it could not start or had to stop.
+pub fn serve(arguments: &ServeArguments, roles: Roles) -> Result<(), Failure> {
+    console::start_logging(&arguments.log);
+    // The port first: when pintle runs already, that is what the user wants to hear.
+    let listener = bind(&arguments.listen)?;
+    let address = listener
+        .local_addr()
+        .map_err(|source| Failure::Listen { address: arguments.listen.clone(), source })?;
+    let directory = DataDirectory::open(data_path(arguments)?)?;
+    let clock = Clock::system();
+    let identities = directory.identities(&[address.ip().to_string()], clock.wall())?;
+    let url = url_of(address);
+    directory.write_kubeconfig(&identities, &url)?;
+    let storage = match arguments.in_memory {
+        true => Storage::Memory,
+        false => Storage::Embedded(directory.store_path()),
+    };
+    let tokens = arguments.token_auth_file.as_deref().map(read_tokens).transpose()?;
+    let parts = Parts {
+        listener,
+        identities,
+        storage,
+        tokens,
+        controllers: match roles {
+            Roles::All => arguments.controllers.clone(),
+            Roles::ServerOnly => Vec::new(),
+        },
+        clock,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Server(format!("cannot start threads: {error}")))?;
+    let ended = runtime.block_on(async {
+        let mut stop = StopSignal::listen()?;
+        let running = compose::start(parts).await?;
+        console::greet(&running, &directory, &url, arguments);
+        stop.received().await;
+        Running::stop(running).await;
+        Ok(())
+    });
+    // Blocking helpers that still run have nothing left to do that matters.
+    runtime.shutdown_background();
+    ended
+}
+
+fn bind(listen: &str) -> Result<TcpListener, Failure> {
+    let mut addresses = listen
+        .to_socket_addrs()
+        .map_err(|_| Failure::BadAddress(listen.to_owned()))?;
+    let address: SocketAddr = addresses
+        .next()
+        .ok_or_else(|| Failure::BadAddress(listen.to_owned()))?;
+    TcpListener::bind(address).map_err(|source| Failure::Listen {
+        address: listen.to_owned(),
+        source,
+    })
+}
+
+/// Returns the URL under which clients on this machine reach the server.
+fn url_of(address: SocketAddr) -> String {
+    let reachable = match (address.ip().is_unspecified(), address.is_ipv4()) {
+        (false, _) => address,
+        (true, true) => SocketAddr::from(([127, 0, 0, 1], address.port())),
+        (true, false) => SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, address.port())),
+    };
+    format!("https://{reachable}")
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the binary is the one place that reads the environment"
+)]
+fn data_path(arguments: &ServeArguments) -> Result<PathBuf, Failure> {
+    if let Some(path) = &arguments.data {
+        return Ok(path.clone());
+    }
+    // XDG base directories: a relative $XDG_DATA_HOME is to be ignored.
+    let data_home = std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
+    data_home
+        .or_else(home)
+        .map(|path| path.join("pintle"))
+        .ok_or(Failure::NoDataDirectory)
+}
+
+fn read_tokens(path: &std::path::Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|source| Failure::File {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// SIGTERM and Ctrl-C.
+struct StopSignal {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl StopSignal {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Failure::Server(format!("cannot await signals: {error}")))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bind, url_of};
+    use crate::failure::Failure;
+
+    #[test]
+    fn a_taken_port_is_named() {
+        let first = bind("127.0.0.1:0").expect("a free port");
+        let address = first.local_addr().expect("it is bound").to_string();
+        assert!(matches!(
+            bind(&address),
+            Err(Failure::Listen { address: named, .. }) if named == address
+        ));
+        assert!(matches!(bind("nonsense"), Err(Failure::BadAddress(_))));
+    }
+
+    #[test]
+    fn clients_reach_a_server_that_listens_everywhere() {
+        let check = |address: &str, expected: &str| {
+            assert_eq!(url_of(address.parse().expect("an address")), expected);
+        };
+        check("127.0.0.1:6443", "https://127.0.0.1:6443");
+        check("0.0.0.0:6443", "https://127.0.0.1:6443");
+        check("[::]:6443", "https://[::1]:6443");
+    }
+}
