@@ -12,7 +12,16 @@ const STEPS: [Step; 5] = [
     ("formatting", &["cargo", "fmt", "--all", "--check"]),
     (
         "lints",
-        &["cargo", "clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"],
+        &[
+            "cargo",
+            "clippy",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
     ),
     ("tests", &["cargo", "test", "--workspace"]),
     (

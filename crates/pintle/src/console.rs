@@ -15,12 +15,7 @@ pub fn start_logging(filter: &str) {
 }
 
 /// Says on one screen what runs and what to type next.
-pub fn greet(
-    running: &Running,
-    directory: &DataDirectory,
-    url: &str,
-    arguments: &ServeArguments,
-) {
+pub fn greet(running: &Running, directory: &DataDirectory, url: &str, arguments: &ServeArguments) {
     let kubeconfig = directory.kubeconfig_path();
     let kubeconfig = kubeconfig.display();
     let store = match arguments.in_memory {

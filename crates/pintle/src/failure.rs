@@ -120,7 +120,9 @@ fn file_hint(source: &io::Error, path: &std::path::Path) -> Option<String> {
             path.display()
         )),
         io::ErrorKind::StorageFull => Some("the disk is full; free some space".to_owned()),
-        io::ErrorKind::NotADirectory => Some("a file stands where a directory is needed".to_owned()),
+        io::ErrorKind::NotADirectory => {
+            Some("a file stands where a directory is needed".to_owned())
+        }
         _ => None,
     }
 }

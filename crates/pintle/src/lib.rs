@@ -9,5 +9,8 @@
 //! Start reading at [`compose`], the one function that puts the rooms together.
 
 pub mod arguments;
+pub mod compose;
+pub mod console;
 pub mod failure;
+pub mod run;
 pub mod state;

@@ -31,7 +31,7 @@ pub fn version_text() -> String {
     format!(
         "pintle {} (Kubernetes {})",
         env!("CARGO_PKG_VERSION"),
-        server::KUBERNETES_VERSION
+        compose::KUBERNETES_VERSION
     )
 }
 
@@ -43,9 +43,10 @@ pub fn serve(arguments: &ServeArguments, roles: Roles) -> Result<(), Failure> {
     console::start_logging(&arguments.log);
     // The port first: when pintle runs already, that is what the user wants to hear.
     let listener = bind(&arguments.listen)?;
-    let address = listener
-        .local_addr()
-        .map_err(|source| Failure::Listen { address: arguments.listen.clone(), source })?;
+    let address = listener.local_addr().map_err(|source| Failure::Listen {
+        address: arguments.listen.clone(),
+        source,
+    })?;
     let directory = DataDirectory::open(data_path(arguments)?)?;
     let clock = Clock::system();
     let identities = directory.identities(&[address.ip().to_string()], clock.wall())?;
@@ -55,7 +56,11 @@ pub fn serve(arguments: &ServeArguments, roles: Roles) -> Result<(), Failure> {
         true => Storage::Memory,
         false => Storage::Embedded(directory.store_path()),
     };
-    let tokens = arguments.token_auth_file.as_deref().map(read_tokens).transpose()?;
+    let tokens = arguments
+        .token_auth_file
+        .as_deref()
+        .map(read_tokens)
+        .transpose()?;
     let parts = Parts {
         listener,
         identities,

@@ -101,7 +101,10 @@ fn a_wrong_arrow_is_found() {
         violations(&law(), &arrows)
     };
     assert_eq!(arrows("store", "api"), ["store must not use the room api"]);
-    assert_eq!(arrows("kit", "server"), ["kit must not use the room server"]);
+    assert_eq!(
+        arrows("kit", "server"),
+        ["kit must not use the room server"]
+    );
     assert_eq!(arrows("api", "tokio"), ["api must not use the crate tokio"]);
     assert_eq!(arrows("attic", "api"), ["attic is not in layers.toml"]);
 }

@@ -60,7 +60,9 @@ fn remarks(path: &Path, text: &str) -> Vec<String> {
     }
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     if stem == "mod" {
-        found.push(format!("{shown}: name it after the module, beside its folder"));
+        found.push(format!(
+            "{shown}: name it after the module, beside its folder"
+        ));
     }
     if NAMES_REFUSED.contains(&stem.as_ref()) {
         found.push(format!("{shown}: '{stem}' says nothing"));
@@ -103,5 +105,9 @@ fn an_untidy_file_is_found() {
     check("crates/api/src/names.rs", "//! Names.\n", 0);
     check("crates/api/src/mod.rs", "//! Names.\n", 1);
     check("crates/api/src/helpers.rs", "fn a() {}\n", 2);
-    check("long.rs", &format!("//! Long.\n{}", "\n".repeat(LINES_MAX)), 1);
+    check(
+        "long.rs",
+        &format!("//! Long.\n{}", "\n".repeat(LINES_MAX)),
+        1,
+    );
 }
