@@ -21,6 +21,7 @@ pub mod selector;
 pub mod status;
 pub mod time;
 pub mod value;
+pub mod yaml;
 
 pub use meta::{Head, Meta};
 pub use names::{GroupVersion, Gvk, Gvr, ObjectName};

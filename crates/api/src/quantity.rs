@@ -58,6 +58,8 @@ struct Parts<'a> {
     positive: bool,
     /// Whole digits without leading zeros, `0` if there are none.
     whole: &'a str,
+    /// Whether any digit was written.
+    has_digits: bool,
     /// Digits after the point.
     fraction: &'a str,
     suffix: &'a str,
@@ -147,6 +149,9 @@ impl Quantity {
         exponent: i32,
         mut format: Format,
     ) -> Result<Self, QuantityError> {
+        if !parts.has_digits {
+            return Err(QuantityError::Numeric);
+        }
         let digits: Vec<u8> = parts
             .whole
             .bytes()
@@ -160,7 +165,11 @@ impl Quantity {
             scale += i64::from(exponent);
             digits
         };
-        let (value, scale) = round_up(digits, scale)?;
+        let (value, scale) = match round_up(digits, scale) {
+            // Binary quantities have a bound of 63 bits.
+            Err(_) if base == 2 => (i128::MAX, 0),
+            rounded => rounded?,
+        };
         let mut quantity = Self::exact(value, scale, format);
         if format == Format::BinarySi {
             let max = Self::new(i64::MAX, format);
@@ -403,8 +412,10 @@ fn split(text: &str) -> Result<Parts<'_>, QuantityError> {
     if digits(number) != number.len() {
         return Err(QuantityError::Format);
     }
+    let written = &text[..text.len() - rest.len()];
     Ok(Parts {
         positive,
+        has_digits: written.contains(|letter: char| letter.is_ascii_digit()),
         whole: if whole.is_empty() { "0" } else { whole },
         fraction,
         suffix: rest,

@@ -56,10 +56,15 @@ impl FieldSelector {
                     term: term.to_owned(),
                 });
             };
+            let value = unescape(value)?;
+            // Upstream drops a term that says nothing.
+            if field.is_empty() && value.is_empty() {
+                continue;
+            }
             requirements.push(FieldRequirement {
                 field: Text::new(field),
                 equal: operator != "!=",
-                value: unescape(value)?,
+                value,
             });
         }
         Ok(Self { requirements })

@@ -104,12 +104,18 @@ fn part_nanos(whole: &str, fraction: &str, unit: u64) -> Option<u64> {
     };
     let nanos = whole.checked_mul(unit)?;
     // Go keeps the digits of a fraction that fit 63 bits.
-    let digits: &str = &fraction[..fraction.len().min(18)];
-    if digits.is_empty() {
-        return Some(nanos);
+    let (mut part, mut scale) = (0_u64, 1.0);
+    for digit in fraction.bytes() {
+        if part > (i64::MAX as u64) / 10 {
+            break;
+        }
+        let next = part * 10 + u64::from(digit - b'0');
+        if next > 1 << 63 {
+            break;
+        }
+        (part, scale) = (next, scale * 10.0);
     }
-    let scale = 10_f64.powi(digits.len() as i32);
-    let part = digits.parse::<u64>().ok()? as f64 * (unit as f64 / scale);
+    let part = part as f64 * (unit as f64 / scale);
     nanos.checked_add(part as u64)
 }
 
