@@ -11,6 +11,7 @@
 pub mod decode;
 pub mod default;
 pub mod kind;
+pub mod patch;
 pub mod proto;
 pub mod shape;
 

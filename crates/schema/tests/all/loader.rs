@@ -4,7 +4,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use schema::{Field, Form, ListKind, Node, Omit, Scalar, Shape, ShapeId, Shapes, Struct};
+use schema::{Field, Form, ListKind, Node, Omit, Patch, Scalar, Shape, ShapeId, Shapes, Struct};
 
 struct Loader<'a> {
     shapes: Shapes,
@@ -109,7 +109,16 @@ impl Loader<'_> {
                 None => (words[1], false),
             };
             let shape = self.class(class, &package);
+            let word = |name: &str| words.iter().find_map(|word| word.strip_prefix(name));
+            let strategies = word("patchStrategy=").unwrap_or_default();
+            let patch = Patch {
+                merge: strategies.contains("merge"),
+                retain_keys: strategies.contains("retainKeys"),
+                replace: strategies.contains("replace"),
+                merge_key: word("patchMergeKey=").map(Into::into),
+            };
             fields.push(Field {
+                patch: (patch != Patch::default()).then(|| Box::new(patch)),
                 pointer,
                 proto: words[2].parse().unwrap_or(0),
                 inline,

@@ -4,6 +4,7 @@ mod decoding;
 mod golden;
 mod loader;
 mod protobuf;
+mod strategic;
 
 use std::collections::HashMap;
 
