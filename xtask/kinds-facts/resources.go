@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/endpoints/deprecation"
 	"k8s.io/apiserver/pkg/endpoints/discovery"
 	"k8s.io/apiserver/pkg/endpoints/request"
 	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
@@ -79,6 +80,7 @@ func describeResource(version served, resource apidiscoveryv2.APIResourceDiscove
 	} else {
 		words = append(words, "virtual")
 	}
+	below = append(below, deprecatedLines(version, resource)...)
 	below = append(below, columnLines(version, resource, storage)...)
 	for _, sub := range resource.Subresources {
 		below = append(below, subresourceLine(version, resource, sub))
@@ -250,4 +252,15 @@ func collectPaths(set *fieldpath.Set) []fieldpath.Path {
 	var paths []fieldpath.Path
 	set.Iterate(func(path fieldpath.Path) { paths = append(paths, path.Copy()) })
 	return paths
+}
+
+// deprecatedLines gives the warning that upstream sends along with every answer about a kind.
+func deprecatedLines(version served, resource apidiscoveryv2.APIResourceDiscovery) []string {
+	object, err := version.scheme.New(version.gv.WithKind(resource.ResponseKind.Kind))
+	must(err)
+	object.GetObjectKind().SetGroupVersionKind(version.gv.WithKind(resource.ResponseKind.Kind))
+	if !deprecation.IsDeprecated(object, 1, 37) {
+		return nil
+	}
+	return []string{" deprecated " + deprecation.WarningMessage(object)}
 }
