@@ -55,8 +55,6 @@ pub struct ControlPlane {
     pub kubeconfig: PathBuf,
     /// Port of the API on 127.0.0.1.
     pub port: u16,
-    /// Time from starting the first process to the API answering that it is ready.
-    pub ready_after: Duration,
     /// The processes in the order of their start, by name.
     processes: Vec<Process>,
 }
@@ -76,17 +74,31 @@ impl ControlPlane {
         directory: &Path,
         controllers: Controllers,
     ) -> Result<Self, Failure> {
-        std::fs::create_dir_all(directory).doing("create the directory of upstream")?;
         let certificates = Certificates::make(&directory.join("pki"))?;
-        let [etcd, etcd_peer, api, controller_manager] = free_ports()?;
-        let kubeconfig = directory.join("admin.kubeconfig");
-        write_kubeconfig(&kubeconfig, api, &certificates)?;
+        let mut plane = Self::launch_upstream(bin, directory, &certificates)?;
+        plane.wait_until_ready(bin)?;
+        if controllers == Controllers::On {
+            plane.start_controller_manager(bin, directory, &certificates)?;
+        }
+        Ok(plane)
+    }
 
-        let started = Instant::now();
+    /// Starts etcd and kube-apiserver and returns at once; [`Self::port`] is where it will listen.
+    ///
+    /// # Errors
+    /// A program that does not start.
+    pub fn launch_upstream(
+        bin: &Path,
+        directory: &Path,
+        certificates: &Certificates,
+    ) -> Result<Self, Failure> {
+        std::fs::create_dir_all(directory).doing("create the directory of upstream")?;
+        let [etcd, etcd_peer, api] = free_ports()?;
+        let kubeconfig = directory.join("admin.kubeconfig");
+        write_kubeconfig(&kubeconfig, api, certificates)?;
         let mut plane = Self {
             kubeconfig,
             port: api,
-            ready_after: Duration::ZERO,
             processes: Vec::new(),
         };
         plane.spawn(
@@ -97,60 +109,84 @@ impl ControlPlane {
         plane.spawn(
             "kube-apiserver",
             directory,
-            &mut apiserver_command(bin, directory, &certificates, etcd, api),
+            &mut apiserver_command(bin, directory, certificates, etcd, api),
         )?;
-        plane.wait_until_ready(bin, started)?;
-        if controllers == Controllers::On {
-            let mut command = Command::new(bin.join("kube-controller-manager"));
-            controller_manager_arguments(
-                &mut command,
-                &plane.kubeconfig,
-                &certificates,
-                controller_manager,
-            );
-            plane.spawn("kube-controller-manager", directory, &mut command)?;
-        }
         Ok(plane)
     }
 
-    /// Starts `pintle up` with its data in `directory`.
+    /// Starts kube-controller-manager beside a kube-apiserver that is ready.
     ///
     /// # Errors
-    /// A program that exits, or that does not say within a minute that it is ready.
+    /// The program does not start.
+    pub fn start_controller_manager(
+        &mut self,
+        bin: &Path,
+        directory: &Path,
+        certificates: &Certificates,
+    ) -> Result<(), Failure> {
+        let [port] = free_ports()?;
+        let mut command = Command::new(bin.join("kube-controller-manager"));
+        controller_manager_arguments(&mut command, &self.kubeconfig, certificates, port);
+        self.spawn("kube-controller-manager", directory, &mut command)
+    }
+
+    /// Starts `pintle up` with its data in `directory` and waits until it says where it listens.
+    ///
+    /// # Errors
+    /// A program that exits, or that says nothing within a minute.
     pub fn start_pintle(
         program: &Path,
         directory: &Path,
         storage: Storage,
     ) -> Result<Self, Failure> {
+        let mut plane = Self::launch_pintle(program, directory, storage, 0)?;
+        let child = &mut plane.processes[0].child;
+        let stdout = child.stdout.take().expect("stdout was asked to be piped");
+        plane.port = first_port_printed(stdout)?;
+        Ok(plane)
+    }
+
+    /// Starts `pintle up` on `port` and returns at once.
+    ///
+    /// # Errors
+    /// The program does not start.
+    pub fn launch_pintle(
+        program: &Path,
+        directory: &Path,
+        storage: Storage,
+        port: u16,
+    ) -> Result<Self, Failure> {
         std::fs::create_dir_all(directory).doing("create the directory of pintle")?;
-        let started = Instant::now();
         let mut command = Command::new(program);
         command
-            .args(["up", "--listen", "127.0.0.1:0", "--data"])
+            .arg("up")
+            .arg(format!("--listen=127.0.0.1:{port}"))
+            .arg("--data")
             .arg(directory);
         if storage == Storage::Memory {
             command.arg("--in-memory");
         }
         let log = std::fs::File::create(directory.join("pintle.log")).doing("create pintle.log")?;
-        let mut child = command
+        // With a port of its own choice, Pintle has to be listened to; otherwise nobody reads it.
+        let stdout = if port == 0 {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        };
+        let child = command
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(log)
             .spawn()
             .doing(format!("start {}", program.display()))?;
-        let stdout = child.stdout.take().expect("stdout was asked to be piped");
-        let mut plane = Self {
+        Ok(Self {
             kubeconfig: directory.join("admin.kubeconfig"),
-            port: 0,
-            ready_after: Duration::ZERO,
+            port,
             processes: vec![Process {
                 name: "pintle",
                 child,
             }],
-        };
-        plane.port = first_port_printed(stdout)?;
-        plane.ready_after = started.elapsed();
-        Ok(plane)
+        })
     }
 
     /// Returns the process ids with the names of their programs, first started first.
@@ -162,8 +198,8 @@ impl ControlPlane {
             .collect()
     }
 
-    /// Asks every process to stop (SIGTERM, last started first), waits, and returns how long the
-    /// processes named in `counted` took.
+    /// Asks every process to stop (SIGTERM, last started first), waits for it, and returns how long
+    /// all of them took together.
     ///
     /// # Errors
     /// A process that has to be killed.
@@ -199,7 +235,8 @@ impl ControlPlane {
     }
 
     /// Asks `/readyz` through kubectl until it answers.
-    fn wait_until_ready(&mut self, bin: &Path, started: Instant) -> Result<(), Failure> {
+    fn wait_until_ready(&mut self, bin: &Path) -> Result<(), Failure> {
+        let started = Instant::now();
         loop {
             let exited = self.processes.iter_mut().find_map(|process| {
                 let status = process.child.try_wait().ok().flatten()?;
@@ -211,7 +248,6 @@ impl ControlPlane {
             // A connection attempt is cheaper than kubectl; only ask once somebody listens.
             let listens = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok();
             if listens && answers_ready(bin, &self.kubeconfig) {
-                self.ready_after = started.elapsed();
                 return Ok(());
             }
             if started.elapsed() > READY_TIMEOUT {
@@ -345,6 +381,9 @@ fn controller_manager_arguments(
         ))
         .arg("--use-service-account-credentials=true")
         .arg("--leader-elect=false")
+        // Its default of 20 requests a second would measure the limit and not the controllers.
+        .arg("--kube-api-qps=2000")
+        .arg("--kube-api-burst=4000")
         .arg("--bind-address=127.0.0.1")
         .arg(format!("--secure-port={port}"));
 }
@@ -364,7 +403,10 @@ fn answers_ready(bin: &Path, kubeconfig: &Path) -> bool {
 ///
 /// All are held at once so that they differ. Another process may still take one before it is
 /// used; then the start fails with a message that says so.
-fn free_ports<const N: usize>() -> Result<[u16; N], Failure> {
+///
+/// # Errors
+/// Loopback has no free port left.
+pub fn free_ports<const N: usize>() -> Result<[u16; N], Failure> {
     let mut listeners = Vec::with_capacity(N);
     let mut ports = [0; N];
     for port in &mut ports {
