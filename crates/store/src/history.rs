@@ -48,9 +48,9 @@ pub(crate) struct History {
     bytes: usize,
     /// Every event later than this is kept.
     floor: Revision,
-    /// Revisions that a crash took back: later than the first, earlier than the second. Somebody
+    /// Revisions that crashes took back: later than the first, earlier than the second. Somebody
     /// may have seen them, so nobody can continue from one of them.
-    lost: Option<(Revision, Revision)>,
+    lost: Vec<(Revision, Revision)>,
     limits: Arc<HistoryLimits>,
 }
 
@@ -66,7 +66,7 @@ impl History {
             events: Vector::new(),
             bytes: 0,
             floor,
-            lost: None,
+            lost: Vec::new(),
             limits: Arc::new(limits),
         }
     }
@@ -86,6 +86,11 @@ impl History {
             return self.pop();
         }
         None
+    }
+
+    /// Returns whether there is more than may stay for any length of time.
+    pub(crate) fn has_excess(&self) -> bool {
+        self.events.len() > self.limits.quiet_count || self.bytes > self.limits.quiet_bytes
     }
 
     /// Takes out and returns the oldest event if it is not later than `through`.
@@ -110,8 +115,10 @@ impl History {
     }
 
     /// Says that a crash took back what was later than `kept` and earlier than `resumed`.
-    pub(crate) fn set_lost(&mut self, kept: Revision, resumed: Revision) {
-        self.lost = Some((kept, resumed));
+    pub(crate) fn add_lost(&mut self, kept: Revision, resumed: Revision) {
+        let floor = self.floor;
+        self.lost.retain(|(_, resumed)| *resumed > floor);
+        self.lost.push((kept, resumed));
     }
 
     /// Returns whether a reader that has seen everything up to `revision` can go on from there.
@@ -123,13 +130,13 @@ impl History {
             let oldest = self.floor;
             return Err(StoreError::Compacted { revision, oldest });
         }
-        match self.lost {
-            Some((kept, resumed)) if revision > kept && revision < resumed => {
-                let oldest = resumed;
-                Err(StoreError::Compacted { revision, oldest })
+        for (kept, resumed) in &self.lost {
+            if revision > *kept && revision < *resumed {
+                let oldest = *resumed;
+                return Err(StoreError::Compacted { revision, oldest });
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// Returns the events later than `after`, newest first.
@@ -137,10 +144,6 @@ impl History {
         let later = move |event: &&Arc<Event>| event.revision > after;
         let events = self.events.iter().rev().map(|aged| &aged.event);
         events.take_while(later)
-    }
-
-    pub(crate) fn floor(&self) -> Revision {
-        self.floor
     }
 
     /// Returns how many events are kept and the bytes only they hold on to.

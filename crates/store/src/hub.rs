@@ -67,6 +67,32 @@ pub(crate) struct View {
     pub(crate) revision: Revision,
 }
 
+/// Returns what `entry` adds to the size of a snapshot, about.
+pub(crate) fn live_bytes(entry: &Entry) -> u64 {
+    entry.key.len() as u64 + entry.value.len() as u64 + ENTRY_OVERHEAD_BYTES
+}
+
+impl View {
+    pub(crate) fn empty() -> Self {
+        Self {
+            live: Live::new(),
+            live_bytes: 0,
+            revision: Revision::START,
+        }
+    }
+}
+
+/// The feeds that got something new.
+#[must_use = "whoever waits for a feed sleeps until it is woken"]
+pub(crate) struct Woken(Vec<Arc<Feed>>);
+
+impl Woken {
+    /// Wakes who waits; best called without any lock.
+    pub(crate) fn wake(&self) {
+        self.0.iter().for_each(|feed| feed.wake());
+    }
+}
+
 impl Hub {
     /// Returns a hub that stands at `view`, with no past.
     pub(crate) fn new(clock: Clock, limits: HistoryLimits, view: View) -> Self {
@@ -125,6 +151,11 @@ impl Hub {
         self.state.read().live_bytes
     }
 
+    /// Returns whether the past will shrink by itself as time passes.
+    pub(crate) fn has_excess(&self) -> bool {
+        self.state.read().history.has_excess()
+    }
+
     pub(crate) fn history_size(&self) -> (usize, usize) {
         self.state.read().history.size()
     }
@@ -143,27 +174,30 @@ impl Hub {
         state.apply(event, now, now, &mut woken);
         self.newest.store(state.revision.0, Ordering::Release);
         drop(state);
-        woken.iter().for_each(|feed| feed.wake());
+        Woken(woken).wake();
         Ok(written)
     }
 
     /// Shows `events`, which the caller has decided on and made durable, to every reader.
-    pub(crate) fn publish(&self, events: impl IntoIterator<Item = Arc<Event>>) {
+    pub(crate) fn publish(&self, events: impl IntoIterator<Item = Arc<Event>>) -> Woken {
         let now = self.clock.now();
-        self.publish_at(events, now);
+        self.publish_at(events, now, now)
     }
 
     /// As [`Hub::publish`], for events that happened at an earlier moment.
-    pub(crate) fn publish_at(&self, events: impl IntoIterator<Item = Arc<Event>>, at: Moment) {
-        let now = self.clock.now();
+    pub(crate) fn publish_at(
+        &self,
+        events: impl IntoIterator<Item = Arc<Event>>,
+        at: Moment,
+        now: Moment,
+    ) -> Woken {
         let mut woken = Vec::new();
         let mut state = self.state.write();
         for event in events {
             state.apply(event, at, now, &mut woken);
         }
         self.newest.store(state.revision.0, Ordering::Release);
-        drop(state);
-        woken.iter().for_each(|feed| feed.wake());
+        Woken(woken)
     }
 
     /// Forgets events that are past their time. Engines call it when nothing is written.
@@ -189,7 +223,7 @@ impl Hub {
     pub(crate) fn skip_lost(&self, resumed: Revision) {
         let mut state = self.state.write();
         let kept = state.revision;
-        state.history.set_lost(kept, resumed);
+        state.history.add_lost(kept, resumed);
         state.revision = resumed;
         self.newest.store(resumed.0, Ordering::Release);
     }
@@ -252,14 +286,13 @@ impl Hub {
 
 impl State {
     fn apply(&mut self, event: Arc<Event>, at: Moment, now: Moment, woken: &mut Vec<Arc<Feed>>) {
-        let key_bytes = event.key.len() as u64;
         if let Some(previous) = &event.previous {
-            self.live_bytes -= key_bytes + previous.value.len() as u64 + ENTRY_OVERHEAD_BYTES;
+            self.live_bytes -= live_bytes(previous);
         }
         match (event.kind, &event.value) {
             (EventKind::Put, Some(value)) => {
-                self.live_bytes += key_bytes + value.len() as u64 + ENTRY_OVERHEAD_BYTES;
                 let entry = Arc::new(entry_of(&event, value));
+                self.live_bytes += live_bytes(&entry);
                 self.live.insert(event.key.clone(), entry);
             }
             _ => {

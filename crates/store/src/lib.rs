@@ -2,7 +2,7 @@
 //!
 //! A [`Store`] compares and writes bytes at keys, under one line of revisions; reads ranges, also
 //! as they were a while ago; and lets anyone follow the changes under a prefix. [`MemoryStore`]
-//! forgets everything at the end, and can be forked and reset in no time. `EmbeddedStore` keeps
+//! forgets everything at the end, and can be forked and reset in no time. [`EmbeddedStore`] keeps
 //! an acknowledged write through a crash.
 //!
 //! Invariant: a value is bytes. This room never parses one and knows no JSON, kinds or users.
@@ -12,7 +12,7 @@
 //! writer).
 //!
 //! Start reading at [`contract`], then `hub` (reads, history and watches, shared by the engines),
-//! [`memory`], and `embedded` (the log, snapshots and recovery).
+//! [`memory`], and [`embedded`] (the log, snapshots and recovery).
 //!
 //! ```
 //! use base::Clock;
@@ -31,6 +31,8 @@
 //! ```
 
 pub mod contract;
+pub mod disk;
+pub mod embedded;
 mod error;
 #[allow(
     dead_code,
@@ -48,11 +50,15 @@ pub mod memory;
     reason = "the embedded engine, which comes next, uses the rest"
 )]
 mod receipt;
+#[cfg(any(test, feature = "suite"))]
+#[allow(clippy::missing_panics_doc, reason = "tests panic")]
+pub mod suite;
 
 pub use contract::{
     Change, Durability, Entry, Event, EventKind, Expected, KEY_BYTES_MAX, Key, Prefix, Range,
     RangeQuery, Revision, Start, Store, VALUE_BYTES_MAX, Value, Write, Written,
 };
+pub use embedded::{Drive, EmbeddedOptions, EmbeddedStore, StoreUsage};
 pub use error::StoreError;
 pub use history::HistoryLimits;
 pub use hub::Watch;
