@@ -9,6 +9,7 @@
 //! Start reading at [`compose`], the one function that puts the rooms together.
 
 pub mod arguments;
+pub mod bootstrap;
 pub mod compose;
 pub mod console;
 pub mod failure;
