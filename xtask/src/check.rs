@@ -26,7 +26,7 @@ const STEPS: [Step; 5] = [
     ("tests", &["cargo", "test", "--workspace"]),
     (
         "kubectl against pintle",
-        &["cargo", "xtask", "conformance", "kubectl", "--start"],
+        &["cargo", "xtask", "conformance", "kubectl"],
     ),
     (
         "sample-controller against pintle",
@@ -36,7 +36,7 @@ const STEPS: [Step; 5] = [
 
 /// What `cargo xtask check` can be told.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Leave out the steps that need programs from the Go module proxy
     #[arg(long)]
     offline: bool,
@@ -46,7 +46,7 @@ pub struct Arguments {
 ///
 /// # Errors
 /// The name of the step that failed.
-pub fn run(arguments: &Arguments) -> Result<(), String> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     for (name, words) in STEPS {
         if arguments.offline && words.contains(&"conformance") {
             println!("check: {name}: left out (--offline)");

@@ -4,6 +4,8 @@
 //! (`--against upstream`). What upstream answers is the expectation; nothing here is written by hand
 //! that could be recorded.
 
+pub mod gaps;
+mod stage;
 pub mod steps;
 pub mod suites;
 pub mod transcripts;
