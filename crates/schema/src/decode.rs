@@ -15,9 +15,9 @@ mod scalar;
 
 use api::Value;
 
-use crate::Shape;
+use crate::{Shape, ShapeId, Shapes};
 
-pub(crate) use path::{Path, Step};
+use path::{Path, Step};
 pub(crate) use scalar::{BASE64, json_text};
 
 /// How many unknown fields are reported at most, as upstream.
@@ -114,6 +114,19 @@ pub fn decode(shape: &Shape, value: &mut Value, unknown: &mut Unknown) -> Result
     match shapes.meta() {
         None => go::decode(shapes, root, value, &Path::root(), unknown),
         Some(meta) => custom::Pruner::new(shapes, meta, unknown).object(root, value),
+    }
+}
+
+/// Prunes one part of a custom resource, as with a default in its schema.
+pub(crate) fn prune_part(
+    shapes: &Shapes,
+    id: ShapeId,
+    value: &mut Value,
+    unknown: &mut Unknown,
+) -> Result<(), DecodeError> {
+    match shapes.meta() {
+        None => Ok(()),
+        Some(meta) => custom::Pruner::new(shapes, meta, unknown).part(id, value),
     }
 }
 

@@ -14,6 +14,8 @@ pub mod kind;
 pub mod patch;
 pub mod proto;
 pub mod shape;
+pub mod structural;
+pub mod validate;
 
 pub use decode::{DecodeError, Unknown, decode, strict_errors};
 pub use default::default;

@@ -12,6 +12,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use api::{Text, Value};
 
+use crate::validate::Pattern;
+
 /// The place of a node in its arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ShapeId(pub u32);
@@ -48,6 +50,8 @@ pub struct Node {
     pub nullable: bool,
     /// The value is a whole object with apiVersion, kind and metadata (`x-kubernetes-embedded-resource`).
     pub embedded: bool,
+    /// The schema names no type, so values of any are well (with `x-kubernetes-preserve-unknown-fields`).
+    pub untyped: bool,
     /// In protobuf a list of this type is a message with the items in field 1 (`ExtraValue`, `Verbs`).
     pub wrapped: bool,
     /// Value validation; absent for most nodes.
@@ -209,11 +213,11 @@ pub struct Patch {
 }
 
 /// OpenAPI value validation of one node, as structural schemas allow it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[allow(missing_docs, reason = "the names are OpenAPI's own")]
 pub struct Rules {
     pub format: Option<Text>,
-    pub pattern: Option<Text>,
+    pub pattern: Option<Pattern>,
     pub min_length: Option<i64>,
     pub max_length: Option<i64>,
     pub minimum: Option<f64>,

@@ -26,6 +26,12 @@ impl<'a> Pruner<'a> {
         self.value(id, value, &Path::root())
     }
 
+    /// Prunes a part of an object, which is no object of its own.
+    pub(super) fn part(&mut self, id: ShapeId, value: &mut Value) -> Result<(), DecodeError> {
+        let root = Path::root();
+        self.value(id, value, &root.then(Step::Key("")))
+    }
+
     fn value(
         &mut self,
         id: ShapeId,

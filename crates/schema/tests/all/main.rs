@@ -1,5 +1,6 @@
 //! Tests of this room against the shapes of the built-in kinds.
 
+mod custom;
 mod decoding;
 mod golden;
 mod loader;
@@ -23,4 +24,14 @@ fn compact(value: &Value) -> String {
     let mut out = Vec::new();
     json::write(value, &mut out);
     String::from_utf8(out).expect("JSON is UTF-8")
+}
+
+/// Returns the shape of `ObjectMeta`.
+fn meta() -> Shape {
+    let pod = shapes().remove("v1 Pod").expect("pods have a shape");
+    let schema::Form::Struct(fields) = &pod.node().form else {
+        panic!("a pod is a struct");
+    };
+    let metadata = fields.field("metadata").expect("pods have metadata");
+    pod.part(metadata.shape)
 }
