@@ -84,7 +84,7 @@ func jsonLines(gv schema.GroupVersion, objects []runtime.Object) []string {
 	return append(append([]string{"["}, lines...), "]")
 }
 
-func compact(tree map[string]any) string {
+func compact(tree any) string {
 	var buffer strings.Builder
 	encoder := json.NewEncoder(&buffer)
 	encoder.SetEscapeHTML(false)

@@ -33,6 +33,7 @@ func main() {
 	write(*into, "crates/kinds/data/kinds.txt", kinds())
 	write(*into, "crates/kinds/data/bootstrap-flowcontrol.json", bootstrapFlowControl())
 	write(*into, "crates/kinds/data/bootstrap-priorityclasses.json", bootstrapPriorityClasses())
+	write(*into, "crates/kinds/tests/tables/cells.jsonl", cells())
 	write(*into, "crates/access/data/bootstrap-rbac.json", bootstrapRBAC())
 }
 

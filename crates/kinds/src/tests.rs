@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use api::{GroupVersion, Gvk};
 use expect_test::{Expect, expect};
-use schema::{Form, Generation, Kind, ListKind, Omit, Scope, Shape, Struct};
+use schema::{Form, Generation, Kind, ListKind, Scope, Shape, Struct};
 
 use crate::{Builtins, data, load};
 
