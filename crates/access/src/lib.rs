@@ -17,6 +17,7 @@
 //!
 //! Start reading at [`world`], then [`identify`], [`allow`] and [`admit`].
 
+pub mod admit;
 pub mod allow;
 pub mod bootstrap;
 pub mod identify;
@@ -24,6 +25,7 @@ pub mod reviews;
 pub mod user;
 pub mod world;
 
+pub use admit::Admit;
 pub use allow::{Allow, Attributes, Decision, Mode};
 pub use identify::{Credentials, Identified, Identify};
 pub use user::User;
