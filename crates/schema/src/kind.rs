@@ -110,6 +110,16 @@ pub struct Traits {
     pub virtual_kind: bool,
     /// No protobuf and no strategic merge patch: a custom resource.
     pub custom: bool,
+    /// A delete that names no policy leaves dependents behind (`OrphanDependents`: jobs and other
+    /// old kinds).
+    pub orphans_by_default: bool,
+    /// The garbage collector never waits for it, so a delete sets no finalizer (events).
+    pub uncollected: bool,
+    /// Deletion also waits until `spec.finalizers` is empty (namespaces); their status says
+    /// `phase: Terminating` meanwhile.
+    pub spec_finalizers: bool,
+    /// A crash may take back the last moment of writes (leases, events): they are soon repeated.
+    pub relaxed: bool,
 }
 
 /// When `metadata.generation` moves.

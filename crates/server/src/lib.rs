@@ -10,21 +10,37 @@
 //!
 //! Start reading at [`request`] and [`answer`]: what goes in and what comes out.
 
+mod admit;
 pub mod answer;
 mod audit;
 pub mod body;
+pub mod collection;
+mod custom;
+mod delete;
 pub mod edge;
 pub mod error;
+mod faults;
 pub mod in_process;
+mod list;
 pub mod media;
 pub mod pages;
+mod patch;
 mod phases;
 mod queue;
+mod read;
+pub mod registry;
+mod render;
 pub mod request;
 mod respond;
 mod route;
+mod select;
 pub mod server;
+pub mod serving;
+mod status_proto;
+mod table;
 pub mod user;
+mod watch;
+mod write;
 
 pub use answer::{Answer, Content};
 pub use body::Body;
@@ -33,4 +49,10 @@ pub use in_process::InProcess;
 pub use media::{Accepted, Form, Media};
 pub use request::{Call, Options, Request, ResourcePath, Target, Verb};
 pub use server::{Limits, Server, Setup};
+pub use serving::Serving;
 pub use user::User;
+
+/// Parsers of this room, open to fuzzing.
+pub mod fuzz {
+    pub use crate::delete::options::fuzz as delete_options;
+}

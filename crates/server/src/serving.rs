@@ -1,0 +1,212 @@
+//! Everything a request on a resource is served from, and who serves it.
+
+use std::sync::Arc;
+
+use api::{Status, Value};
+use base::{Clock, Rng, Tasks};
+use parking_lot::Mutex;
+use schema::{Kind, Scope, Subresource, View};
+use store::{Prefix, Store};
+
+use crate::{
+    Answer, Call, Content, Verb,
+    collection::Collection,
+    delete, list, read,
+    registry::{ClusterId, Origin, Registry, Resource, Served},
+    render::Showing,
+    watch,
+    write::{self, Door},
+};
+
+/// What serves resources: the registry, the store behind it, time and chance.
+pub struct Serving {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) registry: Registry,
+    pub(crate) clock: Clock,
+    pub(crate) tasks: Tasks,
+    rng: Mutex<Rng>,
+}
+
+impl Serving {
+    /// Returns what serves these kinds from this store.
+    #[must_use]
+    pub fn new(
+        kinds: Vec<Kind>,
+        store: Arc<dyn Store>,
+        clock: Clock,
+        tasks: Tasks,
+        rng: Rng,
+    ) -> Self {
+        let serving = Self {
+            store,
+            registry: Registry::new(),
+            clock,
+            tasks,
+            rng: Mutex::new(rng),
+        };
+        let served: Vec<Arc<Served>> = kinds
+            .into_iter()
+            .map(|kind| serving.served(kind, Origin::BuiltIn))
+            .collect();
+        serving.registry.put_all(&served);
+        serving
+    }
+
+    /// Returns a kind with a collection that is not read yet.
+    pub(crate) fn served(&self, kind: Kind, origin: Origin) -> Arc<Served> {
+        let prefix = Prefix::new(format!("/registry/{}/", kind.key_prefix));
+        let collection = Collection::new(
+            Arc::clone(&self.store),
+            prefix,
+            self.clock.clone(),
+            self.tasks.clone(),
+        );
+        Arc::new(Served::new(ClusterId::ONLY, kind, origin, collection))
+    }
+
+    /// Returns the table of what is served.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Draws something by chance.
+    pub(crate) fn random<T>(&self, draw: impl FnOnce(&mut Rng) -> T) -> T {
+        draw(&mut self.rng.lock())
+    }
+
+    /// Asks whether the caller, who may update, may create as well.
+    pub(crate) fn allow_create(&self, _call: &Call) -> Result<(), Status> {
+        Ok(())
+    }
+
+    /// Returns the resource a request is about.
+    #[must_use]
+    pub fn find(&self, call_path: &crate::ResourcePath) -> Option<Resource> {
+        let group_version = &call_path.group_version;
+        self.registry.find(
+            ClusterId::ONLY,
+            &group_version.group,
+            &group_version.version,
+            &call_path.resource,
+        )
+    }
+
+    /// Serves a request on a stored (or virtual) kind.
+    ///
+    /// # Errors
+    /// The refusal to send.
+    pub async fn serve(&self, call: &mut Call, resource: &Resource) -> Result<Answer, Status> {
+        if let Some(warning) = &resource.version().deprecation {
+            call.warnings.push(warning.to_string());
+        }
+        self.check_scope(call, resource)?;
+        if !call.path.subresource.is_empty() {
+            return self.subresource(call, resource).await;
+        }
+        if !allows(&resource.version().verbs, call.verb) {
+            return Err(self.not_supported(call, resource));
+        }
+        match call.verb {
+            Verb::Get => read::get(&self.clock, call, resource).await,
+            Verb::List => list::list(&self.clock, call, resource).await,
+            Verb::Watch => {
+                let chance = self.random(Rng::unit);
+                watch::watch(&self.clock, chance, call, resource).await
+            }
+            Verb::Create => write::create(self, call, resource).await,
+            Verb::Update => write::update(self, call, resource, Door::Main).await,
+            Verb::Patch => write::patch(self, call, resource, Door::Main).await,
+            Verb::Delete => delete::one(self, call, resource).await,
+            Verb::DeleteCollection => delete::many(self, call, resource).await,
+            _ => Err(self.not_supported(call, resource)),
+        }
+    }
+
+    /// A path with a namespace is not one of a cluster-scoped resource, and the other way round.
+    fn check_scope(&self, call: &Call, resource: &Resource) -> Result<(), Status> {
+        let path = &call.path;
+        let needs_namespace = path.is_named() || call.verb == Verb::Create;
+        match resource.kind().scope {
+            Scope::Namespaced if path.namespace.is_empty() && needs_namespace => {
+                Err(self.not_allowed())
+            }
+            // Of a namespace itself the namespace is its name.
+            Scope::Cluster if !path.namespace.is_empty() && path.namespace != path.name => {
+                Err(Status::no_such_page())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn subresource(&self, call: &mut Call, resource: &Resource) -> Result<Answer, Status> {
+        let version = resource.version();
+        let sub: &Subresource = version
+            .subresource(&call.path.subresource)
+            .ok_or_else(Status::no_such_page)?;
+        if !allows(&sub.verbs, call.verb) {
+            return Err(self.not_supported(call, resource));
+        }
+        match (&sub.view, call.verb) {
+            (View::Status, Verb::Get) => read::get(&self.clock, call, resource).await,
+            (View::Status, Verb::Update) => write::update(self, call, resource, Door::Status).await,
+            (View::Status, Verb::Patch) => write::patch(self, call, resource, Door::Status).await,
+            (View::Scale(_), Verb::Get) => {
+                let object = read::stored(&self.clock, call, resource).await?;
+                write::scale::get(&Showing::of(call, resource)?, &object)
+            }
+            (View::Scale(_), Verb::Update) => {
+                write::update(self, call, resource, Door::Scale).await
+            }
+            (View::Scale(_), Verb::Patch) => write::patch(self, call, resource, Door::Scale).await,
+            (View::Fold(fold), Verb::Get) => {
+                let object = read::stored(&self.clock, call, resource).await?;
+                let tree = crate::render::tree(resource, &object)?;
+                let value: Value = fold.show(&tree)?;
+                Ok(Answer::Object {
+                    code: 200,
+                    accepted: call.accepted,
+                    content: Content::Tree {
+                        value,
+                        gvk: api::Gvk {
+                            group_version: sub.group_version.clone(),
+                            kind: sub.kind.clone(),
+                        },
+                        shape: sub.shape.clone(),
+                    },
+                })
+            }
+            (View::Fold(fold), Verb::Create | Verb::Update) => {
+                write::fold(self, call, resource, &**fold, sub).await
+            }
+            (View::Fold(fold), Verb::Patch) => {
+                let door = Door::Fold(&**fold, &sub.name);
+                write::patch(self, call, resource, door).await
+            }
+            // A service is mounted by whoever wires the server; this one is not.
+            _ => Err(Status::no_such_page()),
+        }
+    }
+
+    fn not_supported(&self, call: &Call, resource: &Resource) -> Status {
+        let _ = (call, resource);
+        self.not_allowed()
+    }
+
+    fn not_allowed(&self) -> Status {
+        let mut status = Status::new(
+            405,
+            api::Reason::MethodNotAllowed,
+            "the server does not allow this method on the requested resource",
+        );
+        status.details = Some(api::status::Details::default());
+        status
+    }
+}
+
+fn allows(verbs: &[api::Text], verb: Verb) -> bool {
+    verbs.iter().any(|known| known == verb.as_str())
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

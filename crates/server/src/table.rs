@@ -1,0 +1,158 @@
+//! Tables: what `kubectl get` prints.
+//!
+//! A kind's behaviour makes the cells, or its columns say where each cell lies; a kind that has
+//! neither shows name and age.
+
+use api::{Status, Text, Value, json, value};
+use schema::{Column, Occasion};
+
+use crate::{
+    collection::Stored,
+    media::MetaVersion,
+    registry::Resource,
+    render::{self, Include, Showing},
+};
+
+const NAME_DESCRIPTION: &str = "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names";
+const CREATED_DESCRIPTION: &str = "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
+
+/// Appends a table up to the bracket that opens its rows.
+pub(crate) fn put_start(
+    showing: &Showing,
+    version: MetaVersion,
+    revision: &str,
+    continue_token: &str,
+    remaining: Option<usize>,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(br#"{"kind":"Table","apiVersion":"meta.k8s.io/"#);
+    out.extend_from_slice(version.as_str().as_bytes());
+    out.extend_from_slice(br#"","metadata":"#);
+    put_list_meta(revision, continue_token, remaining, out);
+    out.extend_from_slice(br#","columnDefinitions":"#);
+    json::write(&definitions(&showing.resource), out);
+    out.extend_from_slice(br#","rows":["#);
+}
+
+/// Appends the start of a table whose columns the client knows already (later events of a watch).
+pub(crate) fn put_start_bare(version: MetaVersion, revision: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"kind":"Table","apiVersion":"meta.k8s.io/"#);
+    out.extend_from_slice(version.as_str().as_bytes());
+    out.extend_from_slice(br#"","metadata":"#);
+    put_list_meta(revision, "", None, out);
+    out.extend_from_slice(br#","columnDefinitions":null,"rows":["#);
+}
+
+/// Appends the metadata of a list.
+pub(crate) fn put_list_meta(
+    revision: &str,
+    continue_token: &str,
+    remaining: Option<usize>,
+    out: &mut Vec<u8>,
+) {
+    out.push(b'{');
+    if !revision.is_empty() {
+        out.extend_from_slice(br#""resourceVersion":"#);
+        json::write_string(revision, out);
+    }
+    if !continue_token.is_empty() {
+        out.extend_from_slice(br#","continue":"#);
+        json::write_string(continue_token, out);
+    }
+    if let Some(remaining) = remaining.filter(|count| *count > 0) {
+        out.extend_from_slice(br#","remainingItemCount":"#);
+        out.extend_from_slice(itoa::Buffer::new().format(remaining).as_bytes());
+    }
+    out.push(b'}');
+}
+
+/// Appends one row.
+///
+/// # Errors
+/// The refusal of a conversion that fails.
+pub(crate) fn put_row(
+    showing: &Showing,
+    version: MetaVersion,
+    object: &Stored,
+    out: &mut Vec<u8>,
+) -> Result<(), Status> {
+    let resource = &showing.resource;
+    let tree = render::tree(resource, object)?;
+    out.extend_from_slice(br#"{"cells":["#);
+    for (place, cell) in cells(showing, &tree).iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        json::write(cell, out);
+    }
+    out.extend_from_slice(br#"],"object":"#);
+    match showing.include {
+        Include::None => out.extend_from_slice(b"null"),
+        Include::Metadata => render::put_partial(resource, object, version, out)?,
+        Include::Object => out.extend_from_slice(&render::json(resource, object)?),
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+fn cells(showing: &Showing, tree: &Value) -> Vec<Value> {
+    let resource = &showing.resource;
+    let occasion = Occasion {
+        now: showing.now,
+        group_version: &resource.version().group_version,
+        subresource: "",
+    };
+    if let Some(cells) = resource.kind().behavior.table(occasion, tree) {
+        return cells;
+    }
+    let name = tree.str_at(&["metadata", "name"]).unwrap_or_default();
+    let columns = &resource.version().columns;
+    if columns.is_empty() {
+        let created = tree.at(&["metadata", "creationTimestamp"]).cloned();
+        return vec![Value::from(name), created.unwrap_or_default()];
+    }
+    columns.iter().map(|column| by_path(column, tree)).collect()
+}
+
+fn by_path(column: &Column, tree: &Value) -> Value {
+    if column.path.is_empty() {
+        return Value::Null;
+    }
+    let path: Vec<&str> = column
+        .path
+        .split('.')
+        .filter(|part| !part.is_empty())
+        .collect();
+    tree.at(&path).cloned().unwrap_or_default()
+}
+
+/// Returns the definitions of a version's columns.
+fn definitions(resource: &Resource) -> Value {
+    let columns = &resource.version().columns;
+    if !columns.is_empty() {
+        return Value::Array(columns.iter().map(definition).collect());
+    }
+    let column =
+        |name: &'static str, kind: &'static str, format: &'static str, text: &str| Column {
+            name: Text::const_new(name),
+            kind: Text::const_new(kind),
+            format: Text::const_new(format),
+            description: Text::new(text),
+            priority: 0,
+            path: Text::default(),
+        };
+    Value::Array(vec![
+        definition(&column("Name", "string", "name", NAME_DESCRIPTION)),
+        definition(&column("Created At", "date", "", CREATED_DESCRIPTION)),
+    ])
+}
+
+fn definition(column: &Column) -> Value {
+    value!({
+        "name": (column.name.clone()),
+        "type": (column.kind.clone()),
+        "format": (column.format.clone()),
+        "description": (column.description.clone()),
+        "priority": (i64::from(column.priority)),
+    })
+}

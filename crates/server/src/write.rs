@@ -1,0 +1,602 @@
+//! Writes: the one loop from what a client wants to what the store keeps.
+//!
+//! ```text
+//! body or patch → Proposed → admission changes it → Prepared → checks → Approved → store.write
+//!                     ↑                                                              │
+//!                     └──────────────── the object changed meanwhile ────────────────┘
+//! ```
+//!
+//! The types keep the order: only [`Writer::commit`] writes, it takes an [`Approved`], only
+//! [`Writer::approve`] makes one, and that takes a [`Prepared`], which [`Writer::prepare`] makes.
+//!
+//! Server-side apply has its place beside the patches in `patch.rs`, and `managedFields` between
+//! the proposal and admission; both come with a later issue.
+
+pub(crate) mod body;
+mod create;
+pub(crate) mod meta;
+pub(crate) mod scale;
+mod update;
+
+use std::{sync::Arc, time::Duration};
+
+use api::{
+    Status, Text, Value,
+    field::{self, Path},
+    json,
+    meta::{Meta, Uid, check, resource_version_at},
+    names::validate::NameRule,
+};
+use base::Moment;
+use bytes::Bytes;
+use schema::{Fold, Occasion, Scope, Shape, Unknown};
+use store::{Change, Durability, Expected, StoreError, Write};
+
+use crate::{
+    Answer, Call,
+    admit::{Ask, Operation},
+    collection::Stored,
+    faults,
+    registry::Resource,
+    render::{self, Showing},
+    serving::Serving,
+};
+
+pub(crate) use create::create;
+pub(crate) use update::{fold, patch, update};
+
+/// How long a write may go round, as upstream; a shorter deadline of the request comes first.
+const WRITE_TIME_MAX: Duration = Duration::from_secs(34);
+
+/// What upstream says when an object is not as its writer thought.
+pub(crate) const MODIFIED: &str =
+    "the object has been modified; please apply your changes to the latest version and try again";
+
+/// Through which door an object is changed.
+#[derive(Clone, Copy)]
+pub(crate) enum Door<'a> {
+    /// The object itself.
+    Main,
+    /// Its status.
+    Status,
+    /// The wanted number of replicas.
+    Scale,
+    /// A subresource with a function of its own.
+    Fold(&'a dyn Fold, &'a str),
+}
+
+/// One write on its way.
+pub(crate) struct Writer<'a> {
+    pub(crate) serving: &'a Serving,
+    pub(crate) call: &'a mut Call,
+    pub(crate) resource: &'a Resource,
+    pub(crate) door: Door<'a>,
+    /// Place of the version in which rules see the object: the stored one, and of custom resources
+    /// the one asked for, whose schema counts.
+    working: usize,
+    /// When the write gives up.
+    until: Moment,
+}
+
+/// The object before the write.
+pub(crate) struct Old {
+    /// As it lies.
+    pub(crate) stored: Arc<Stored>,
+    /// In the working version.
+    pub(crate) value: Value,
+}
+
+/// What the client wants, in the working version, with defaults.
+pub(crate) struct Proposed {
+    pub(crate) object: Value,
+    pub(crate) old: Option<Old>,
+}
+
+/// What is going to be kept, if nobody objects: the server's own fields are set.
+pub(crate) struct Prepared {
+    object: Value,
+    old: Option<Old>,
+}
+
+/// What nobody objected to, as bytes for the store.
+pub(crate) struct Approved {
+    place: Text,
+    value: Encoded,
+    old: Option<Arc<Stored>>,
+    end: End,
+}
+
+/// What the write does to the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It is put.
+    Put,
+    /// The update released the last hold on a leaving object: it is deleted instead, and its last
+    /// state is the one before.
+    Release,
+    /// It is deleted, and this is its last state.
+    Remove,
+}
+
+/// Canonical bytes around the hole of the resource version.
+struct Encoded {
+    bytes: Bytes,
+    hole: std::ops::Range<usize>,
+}
+
+/// How a write ended.
+pub(crate) enum Done {
+    /// The object is in the store as it is here, or would be (dry run).
+    Is(Arc<Stored>),
+    /// The object was changed by someone else meanwhile; go round.
+    Changed(Option<Arc<store::Entry>>),
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) fn new(
+        serving: &'a Serving,
+        call: &'a mut Call,
+        resource: &'a Resource,
+        door: Door<'a>,
+    ) -> Self {
+        let longest = serving.clock.now() + WRITE_TIME_MAX;
+        let until = call
+            .deadline
+            .map_or(longest, |deadline| deadline.min(longest));
+        let kind = resource.kind();
+        Self {
+            working: if kind.traits.custom {
+                resource.place
+            } else {
+                kind.storage
+            },
+            serving,
+            call,
+            resource,
+            door,
+            until,
+        }
+    }
+
+    /// Returns the shape of the working version.
+    pub(crate) fn shape(&self) -> &'a Shape {
+        &self.resource.kind().versions[self.working].shape
+    }
+
+    /// Returns what a behaviour may know of the request, in the version at `place`.
+    fn occasion(&self, place: usize) -> Occasion<'a> {
+        Occasion {
+            now: self.call.received,
+            group_version: &self.resource.kind().versions[place].group_version,
+            subresource: match self.door {
+                Door::Main => "",
+                Door::Status => "status",
+                Door::Scale => "scale",
+                Door::Fold(_, name) => name,
+            },
+        }
+    }
+
+    /// Checks that there is time for another round.
+    pub(crate) fn in_time(&self) -> Result<(), Status> {
+        if self.serving.clock.now() < self.until {
+            return Ok(());
+        }
+        Err(Status::timeout(
+            "request did not complete within the allotted timeout",
+            0,
+        ))
+    }
+
+    /// Returns the object this write is about, in the working version.
+    pub(crate) async fn current(&self, place: &str) -> Result<Option<Old>, Status> {
+        let stored = self
+            .resource
+            .served
+            .collection
+            .get(place)
+            .await
+            .map_err(|error| faults::read(&error))?;
+        stored.map(|stored| self.open(stored)).transpose()
+    }
+
+    /// Opens a stored object in the working version.
+    pub(crate) fn open(&self, stored: Arc<Stored>) -> Result<Old, Status> {
+        let mut value = render::parse(&stored.bytes)?;
+        let kind = self.resource.kind();
+        if self.working != kind.storage || kind.traits.custom {
+            value = render::convert(self.resource, kind.storage, self.working, value)?;
+        }
+        Ok(Old { stored, value })
+    }
+
+    /// Turns an object of the version asked for into the working version, with defaults.
+    pub(crate) fn adopt(&self, mut object: Value) -> Result<Value, Status> {
+        self.default(self.resource.place, &mut object);
+        if self.working != self.resource.place {
+            object = render::convert(self.resource, self.resource.place, self.working, object)?;
+            self.default(self.working, &mut object);
+        }
+        Ok(object)
+    }
+
+    fn default(&self, place: usize, object: &mut Value) {
+        let kind = self.resource.kind();
+        schema::default(&kind.versions[place].shape, object);
+        kind.behavior.default(self.occasion(place), object);
+    }
+
+    fn ask(&self, operation: Operation) -> Ask<'a> {
+        Ask {
+            serving: self.serving,
+            resource: self.resource,
+            operation,
+        }
+    }
+
+    /// Lets admission change the proposal; defaults are set again afterwards.
+    ///
+    /// # Errors
+    /// Admission's refusal.
+    pub(crate) async fn mutate(&mut self, proposed: &mut Proposed) -> Result<(), Status> {
+        let operation = match proposed.old {
+            None => Operation::Create,
+            Some(_) => Operation::Update,
+        };
+        let ask = self.ask(operation);
+        let old = proposed.old.as_ref().map(|old| &old.value);
+        ask.mutate(self.call, &mut proposed.object, old).await?;
+        self.default(self.working, &mut proposed.object);
+        let warning = meta::dedup_owners(&mut proposed.object, meta::Noticed::AfterAdmission);
+        self.call.warnings.extend(warning);
+        Ok(())
+    }
+
+    /// Sets what the server owns.
+    ///
+    /// # Errors
+    /// 500 if the object has lost its form, which is a mistake of a rule.
+    pub(crate) fn prepare(&mut self, proposed: Proposed) -> Result<Prepared, Status> {
+        let Proposed { mut object, old } = proposed;
+        let kind = self.resource.kind();
+        let has_status = self.has_status();
+        match &old {
+            None => {
+                if kind.traits.custom && has_status {
+                    object.make_object().remove("status");
+                }
+                let generation = kind.traits.generation;
+                let uid = self.serving.random(Uid::random).to_string();
+                meta::stamp(&mut object, &uid, self.call.received, generation);
+                let behavior = &kind.behavior;
+                behavior.prepare(self.occasion(self.working), &mut object, None);
+            }
+            Some(old) => {
+                self.keep_other_doors(&mut object, &old.value, has_status);
+                let behavior = &kind.behavior;
+                behavior.prepare(self.occasion(self.working), &mut object, Some(&old.value));
+                self.normalize(&mut object)?;
+                meta::count_generation(kind, has_status, &mut object, &old.value);
+                meta::keep(&mut object, &old.value);
+            }
+        }
+        meta::forget_managers(&mut object);
+        self.normalize(&mut object)?;
+        Ok(Prepared { object, old })
+    }
+
+    /// Keeps of the old object what this door may not change.
+    fn keep_other_doors(&self, object: &mut Value, old: &Value, has_status: bool) {
+        match self.door {
+            Door::Main => {
+                if has_status {
+                    meta::put(object.make_object(), "status", old.get("status").cloned());
+                }
+            }
+            Door::Status => {
+                let status = object.get("status").cloned();
+                let metadata = object.get("metadata").cloned();
+                *object = old.clone();
+                meta::put(object.make_object(), "status", status);
+                // Custom resources keep their whole metadata; what a built-in keeps of it beyond
+                // that is a matter of its behaviour.
+                if !self.resource.kind().traits.custom {
+                    meta::put(object.make_object(), "metadata", metadata);
+                }
+            }
+            Door::Scale | Door::Fold(..) => {}
+        }
+    }
+
+    fn has_status(&self) -> bool {
+        let version = &self.resource.kind().versions[self.working];
+        version.subresource("status").is_some()
+    }
+
+    fn normalize(&self, object: &mut Value) -> Result<(), Status> {
+        schema::decode(self.shape(), object, &mut Unknown::ignore()).map_err(Status::internal)
+    }
+
+    /// Checks the object and lets admission refuse it.
+    ///
+    /// # Errors
+    /// 422 with every cause; admission's refusal; 413 for an object that is too large.
+    pub(crate) async fn approve(&mut self, prepared: Prepared) -> Result<Approved, Status> {
+        let Prepared { mut object, old } = prepared;
+        let old_value = old.as_ref().map(|old| &old.value);
+        self.validate(&object, old_value)?;
+        let kind = self.resource.kind();
+        let occasion = self.occasion(self.working);
+        self.call
+            .warnings
+            .extend(kind.behavior.warn(occasion, &object));
+        let (operation, end) = match old_value {
+            None => (Operation::Create, End::Put),
+            Some(old) if meta::is_released(kind, &object, old) => (Operation::Update, End::Release),
+            Some(_) => (Operation::Update, End::Put),
+        };
+        let ask = self.ask(operation);
+        ask.validate(self.call, Some(&object), old_value).await?;
+        let place = self.place(&object);
+        let value = self.encode(&mut object)?;
+        Ok(Approved {
+            place,
+            value,
+            old: old.map(|old| old.stored),
+            end,
+        })
+    }
+
+    /// Lets admission refuse a delete.
+    ///
+    /// # Errors
+    /// Admission's refusal.
+    pub(crate) async fn admit_delete(&mut self, old: &Value) -> Result<(), Status> {
+        let ask = self.ask(Operation::Delete);
+        ask.validate(self.call, None, Some(old)).await
+    }
+
+    /// Returns the write that marks an object as leaving; [`Self::admit_delete`] came before.
+    ///
+    /// # Errors
+    /// 500 if the object has lost its form.
+    pub(crate) fn approve_hold(&self, object: Value, old: &Old) -> Result<Approved, Status> {
+        self.approve_end(object, old, End::Put)
+    }
+
+    /// Returns the write that removes an object; [`Self::admit_delete`] came before.
+    ///
+    /// # Errors
+    /// 500 if the object has lost its form.
+    pub(crate) fn approve_removal(&self, last: Value, old: &Old) -> Result<Approved, Status> {
+        self.approve_end(last, old, End::Remove)
+    }
+
+    fn approve_end(&self, mut object: Value, old: &Old, end: End) -> Result<Approved, Status> {
+        self.normalize(&mut object)?;
+        Ok(Approved {
+            place: self.place(&object),
+            value: self.encode(&mut object)?,
+            old: Some(Arc::clone(&old.stored)),
+            end,
+        })
+    }
+
+    fn validate(&self, object: &Value, old: Option<&Value>) -> Result<(), Status> {
+        let kind = self.resource.kind();
+        let occasion = self.occasion(self.working);
+        let root = Path::new("metadata");
+        let mut causes = Vec::new();
+        if let Some(old) = old {
+            causes.extend(field::causes(&check::update(object, old, &root)));
+        }
+        causes.extend(kind.behavior.validate(occasion, object, old));
+        if kind.traits.custom {
+            causes.extend(crate::custom::validate(self.shape(), object, old));
+        }
+        // Upstream looks at the metadata of a new object only if its kind found nothing.
+        if old.is_none() && causes.is_empty() {
+            let scope = match kind.scope {
+                Scope::Namespaced => check::Scope::Namespaced,
+                Scope::Cluster => check::Scope::Cluster,
+            };
+            let rule = if kind.traits.custom {
+                NameRule::Subdomain
+            } else {
+                NameRule::PathSegment
+            };
+            causes.extend(field::causes(&check::create(object, scope, rule, &root)));
+        }
+        if causes.is_empty() {
+            return Ok(());
+        }
+        let name = meta::text(object, "name");
+        Err(Status::invalid(
+            self.resource.group(),
+            &kind.names.kind,
+            name,
+            causes,
+        ))
+    }
+
+    fn place(&self, object: &Value) -> Text {
+        let meta = Meta::of(object);
+        crate::collection::place_of(meta.namespace(), meta.name())
+    }
+
+    /// Writes the object as bytes of the stored version, with a hole for its resource version.
+    fn encode(&self, object: &mut Value) -> Result<Encoded, Status> {
+        let kind = self.resource.kind();
+        if self.working != kind.storage {
+            // Only custom resources work in another version than the stored one; converting them
+            // changes nothing but what they say they are.
+            let stored = kind.stored().group_version.to_string();
+            object.set_at(&["apiVersion"], Value::string(stored));
+        }
+        meta::of(object).insert("resourceVersion", Value::from("0"));
+        if !kind.traits.custom {
+            self.normalize(object)?;
+        } else {
+            meta::of(object).sort();
+        }
+        let mut bytes = Vec::with_capacity(4096);
+        json::write(object, &mut bytes);
+        let hole = resource_version_at(&bytes)
+            .ok_or_else(|| Status::internal("the object has no place for its resourceVersion"))?;
+        Ok(Encoded {
+            bytes: Bytes::from(bytes),
+            hole: hole.start as usize..hole.end as usize,
+        })
+    }
+
+    /// Writes, deletes or leaves the object as it is.
+    ///
+    /// # Errors
+    /// Faults of the store.
+    pub(crate) async fn commit(&mut self, approved: Approved) -> Result<Done, Status> {
+        let Approved {
+            place,
+            value,
+            old,
+            end,
+        } = approved;
+        if end != End::Put {
+            return self.remove(&place, &value, old, end).await;
+        }
+        if let Some(old) = &old {
+            if value.is_same(old) {
+                return Ok(Done::Is(Arc::clone(old)));
+            }
+            if self.call.options.dry_run {
+                return Ok(Done::Is(Arc::new(value.at(old.revision))));
+            }
+        }
+        let collection = &self.resource.served.collection;
+        if self.call.options.dry_run {
+            return match collection.get(&place).await {
+                Ok(Some(found)) => Ok(Done::Changed(Some(entry(collection.key(&place), &found)))),
+                Ok(None) => Ok(Done::Is(Arc::new(value.unnumbered()))),
+                Err(error) => Err(faults::read(&error)),
+            };
+        }
+        let expected = match &old {
+            None => Expected::Absent,
+            Some(old) => Expected::At(old.revision),
+        };
+        let write = Write::put(collection.key(&place), value.stamped(), expected);
+        self.send(write).await
+    }
+
+    /// Deletes an object.
+    async fn remove(
+        &mut self,
+        place: &str,
+        value: &Encoded,
+        old: Option<Arc<Stored>>,
+        end: End,
+    ) -> Result<Done, Status> {
+        let Some(old) = old else {
+            return Ok(Done::Changed(None));
+        };
+        // Whoever releases an object by an update sees the object it sent, as upstream answers.
+        let shown = Arc::new(value.at(old.revision));
+        if self.call.options.dry_run {
+            return Ok(Done::Is(shown));
+        }
+        let collection = &self.resource.served.collection;
+        let last = match end {
+            End::Release => old.stamped(),
+            End::Put | End::Remove => Some(value.stamped()),
+        };
+        let write = Write::delete(collection.key(place), last, Expected::At(old.revision));
+        match self.send(write).await? {
+            Done::Is(_) if end == End::Release => Ok(Done::Is(shown)),
+            other => Ok(other),
+        }
+    }
+
+    async fn send(&self, write: Write) -> Result<Done, Status> {
+        let durability = if self.resource.kind().traits.relaxed {
+            Durability::Relaxed
+        } else {
+            Durability::Synced
+        };
+        let deletes = matches!(write.change, Change::Delete { .. });
+        match self
+            .serving
+            .store
+            .write(write.with_durability(durability))
+            .await
+        {
+            Ok(written) => {
+                let bytes = written.value.unwrap_or_default();
+                debug_assert!(deletes || !bytes.is_empty());
+                Ok(Done::Is(Arc::new(Stored::new(bytes, written.revision))))
+            }
+            Err(StoreError::Changed { found, .. }) => Ok(Done::Changed(found)),
+            Err(error) => Err(faults::write(&error)),
+        }
+    }
+
+    /// Answers with an object as the client wants to see it.
+    pub(crate) fn answer(&self, code: u16, object: &Stored) -> Result<Answer, Status> {
+        Showing::of(self.call, self.resource)?.answer(code, object)
+    }
+}
+
+/// Returns what the store would have found.
+fn entry(key: store::Key, object: &Stored) -> Arc<store::Entry> {
+    Arc::new(store::Entry {
+        key,
+        value: object.bytes.clone(),
+        revision: object.revision,
+        created: object.revision,
+    })
+}
+
+impl Encoded {
+    fn stamped(&self) -> store::Value {
+        store::Value::stamped(
+            self.bytes.slice(..self.hole.start),
+            self.bytes.slice(self.hole.end..),
+        )
+    }
+
+    /// Returns whether the object says the same as `old`.
+    fn is_same(&self, old: &Stored) -> bool {
+        let Some(hole) = resource_version_at(&old.bytes) else {
+            return false;
+        };
+        let (start, end) = (hole.start as usize, hole.end as usize);
+        start == self.hole.start
+            && old.bytes[..start] == self.bytes[..self.hole.start]
+            && old.bytes[end..] == self.bytes[self.hole.end..]
+    }
+
+    /// Returns the object as if it had been written at `revision`.
+    fn at(&self, revision: store::Revision) -> Stored {
+        let mut bytes = Vec::with_capacity(self.bytes.len() + 20);
+        bytes.extend_from_slice(&self.bytes[..self.hole.start]);
+        bytes.extend_from_slice(itoa::Buffer::new().format(revision.0).as_bytes());
+        bytes.extend_from_slice(&self.bytes[self.hole.end..]);
+        Stored::new(Bytes::from(bytes), revision)
+    }
+
+    /// Returns the object without a resource version, as the answer to a dry create has it.
+    fn unnumbered(&self) -> Stored {
+        const NAME: &[u8] = br#""resourceVersion":""#;
+        let start = self.hole.start - NAME.len();
+        let mut bytes = self.bytes[..start].to_vec();
+        // The closing quote, and the comma on one side or the other.
+        let mut rest = &self.bytes[self.hole.end + 1..];
+        match rest.strip_prefix(b",") {
+            Some(after) => rest = after,
+            None if bytes.last() == Some(&b',') => {
+                bytes.pop();
+            }
+            None => {}
+        }
+        bytes.extend_from_slice(rest);
+        Stored::new(Bytes::from(bytes), store::Revision(0))
+    }
+}

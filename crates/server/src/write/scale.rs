@@ -1,0 +1,178 @@
+//! The scale of an object: how many replicas are wanted, and how many there are.
+//!
+//! Source: k8s.io/kubernetes, pkg/registry/apps/deployment/storage; k8s.io/apiextensions-apiserver,
+//! pkg/registry/customresource/etcd.go.
+
+use api::{Cause, Gvk, Status, Text, Value, selector::LabelSelector, value};
+use schema::{ScalePaths, Subresource, Unknown, View};
+
+use super::{Old, Writer, body, meta};
+use crate::{
+    Answer, Content, Form,
+    collection::Stored,
+    patch::Patch,
+    registry::Resource,
+    render::{self, Showing},
+};
+
+/// Returns the scale subresource and its paths.
+fn of(resource: &Resource) -> Result<(&Subresource, &ScalePaths), Status> {
+    let found = resource.version().subresource("scale");
+    match found.map(|sub| (sub, &sub.view)) {
+        Some((sub, View::Scale(paths))) => Ok((sub, paths)),
+        _ => Err(Status::no_such_page()),
+    }
+}
+
+fn at<'a>(object: &'a Value, path: &[Text]) -> Option<&'a Value> {
+    path.iter().try_fold(object, |value, name| value.get(name))
+}
+
+/// Returns the scale of an object.
+fn show(resource: &Resource, object: &Value) -> Result<Value, Status> {
+    let (sub, paths) = of(resource)?;
+    let number = |path: &[Text]| at(object, path).and_then(Value::as_int).unwrap_or(0);
+    let mut scale = value!({
+        "kind": "Scale",
+        "apiVersion": (Value::string(sub.group_version.to_string())),
+        "metadata": {},
+        "spec": {"replicas": (number(&paths.spec))},
+        "status": {"replicas": (number(&paths.status))},
+    });
+    for name in [
+        "name",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+    ] {
+        if let Some(known) = object.at(&["metadata", name]) {
+            meta::of(&mut scale).insert(name, known.clone());
+        }
+    }
+    let selector = at(object, &paths.selector).filter(|_| !paths.selector.is_empty());
+    let selector = match selector {
+        None => String::new(),
+        Some(Value::String(text)) => text.to_string(),
+        Some(other) => selector_text(other)?,
+    };
+    if !selector.is_empty() {
+        scale.set_at(&["status", "selector"], Value::string(selector));
+    }
+    schema::decode(&sub.shape, &mut scale, &mut Unknown::ignore()).map_err(Status::internal)?;
+    Ok(scale)
+}
+
+/// Prints a selector object; replication controllers have plain labels there.
+fn selector_text(value: &Value) -> Result<String, Status> {
+    let is_plain = value.as_object().is_some_and(|fields| {
+        fields
+            .iter()
+            .all(|(name, value)| value.as_str().is_some() && !name.starts_with("match"))
+    });
+    let selector = if is_plain {
+        let fields = value
+            .as_object()
+            .into_iter()
+            .flat_map(|object| object.iter());
+        LabelSelector::from_labels(
+            fields.map(|(name, value)| (name, value.as_str().unwrap_or_default())),
+        )
+    } else {
+        LabelSelector::from_value(Some(value))
+            .map_err(|error| Status::bad_request(error.to_string()))?
+    };
+    Ok(selector.to_string())
+}
+
+/// Answers with the scale of a stored object.
+pub(crate) fn get(showing: &Showing, object: &Stored) -> Result<Answer, Status> {
+    if !matches!(showing.accepted.form, Form::Object) {
+        return Err(Status::not_acceptable(
+            "application/json, application/yaml, application/vnd.kubernetes.protobuf",
+        ));
+    }
+    let resource = &showing.resource;
+    let (sub, _) = of(resource)?;
+    let value = show(resource, &render::tree(resource, object)?)?;
+    let gvk = Gvk {
+        group_version: sub.group_version.clone(),
+        kind: sub.kind.clone(),
+    };
+    Ok(Answer::Object {
+        code: 200,
+        accepted: showing.accepted,
+        content: Content::Tree {
+            value,
+            gvk,
+            shape: sub.shape.clone(),
+        },
+    })
+}
+
+pub(super) fn answer(writer: &Writer<'_>, object: &Stored) -> Result<Answer, Status> {
+    get(&Showing::of(writer.call, writer.resource)?, object)
+}
+
+/// Returns the object with the number of replicas that a PUT of its scale wants.
+pub(super) fn replaced(writer: &mut Writer<'_>, old: &Old) -> Result<Value, Status> {
+    let (sub, _) = of(writer.resource)?;
+    let expected = body::Expected {
+        group_version: &sub.group_version,
+        kind: &sub.kind,
+        shape: &sub.shape,
+        custom: false,
+    };
+    let mut scale = body::read(writer.call, &expected)?;
+    let kind = writer.resource.kind();
+    meta::settle_namespace(&mut scale, kind.scope, &writer.call.path.namespace)?;
+    meta::check_name(&scale, &writer.call.path.name)?;
+    take(writer, &scale, old)
+}
+
+/// Returns the object with the number of replicas that a patch of its scale wants.
+pub(super) fn patched(writer: &mut Writer<'_>, patch: &Patch, old: &Old) -> Result<Value, Status> {
+    let (sub, _) = of(writer.resource)?;
+    let shown = show(writer.resource, &old.value)?;
+    let scale = patch.apply(writer.call, &sub.shape, shown)?;
+    meta::check_name(&scale, &writer.call.path.name)?;
+    take(writer, &scale, old)
+}
+
+/// Puts the wanted number into the object.
+fn take(writer: &Writer<'_>, scale: &Value, old: &Old) -> Result<Value, Status> {
+    let resource = writer.resource;
+    let (sub, paths) = of(resource)?;
+    let name = &writer.call.path.name;
+    let wanted = scale
+        .at(&["spec", "replicas"])
+        .and_then(Value::as_int)
+        .unwrap_or(0);
+    if wanted < 0 {
+        let cause = Cause {
+            reason: Text::const_new("FieldValueInvalid"),
+            message: format!("Invalid value: {wanted}: must be greater than or equal to 0"),
+            field: "spec.replicas".to_owned(),
+        };
+        let group = &sub.group_version.group;
+        return Err(Status::invalid(group, &sub.kind, name, vec![cause]));
+    }
+    let uid = meta::text(scale, "uid");
+    let known = meta::text(&old.value, "uid");
+    if !uid.is_empty() && uid != known {
+        let scales = format!("{}/scale", resource.plural());
+        let why =
+            format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {known}");
+        return Err(Status::conflict(resource.group(), &scales, name, &why));
+    }
+    let mut object = old.value.clone();
+    let path: Vec<&str> = paths.spec.iter().map(Text::as_str).collect();
+    object.set_at(&path, Value::Int(wanted));
+    // Without a version of its own, a scale applies to whatever there is.
+    let version = match meta::text(scale, "resourceVersion") {
+        "" => old.stored.revision.to_string(),
+        given => given.to_owned(),
+    };
+    meta::of(&mut object).insert("resourceVersion", Value::string(version));
+    Ok(object)
+}

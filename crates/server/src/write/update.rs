@@ -1,0 +1,312 @@
+//! PUT, PATCH and subresources: an object changes.
+
+use std::sync::Arc;
+
+use api::{Cause, Reason, Status, Text, Value, meta::Meta};
+use schema::Fold;
+
+use super::{Done, Door, MODIFIED, Old, Proposed, Writer, body, meta, scale};
+use crate::{
+    Answer, Call,
+    collection::Stored,
+    list::{as_fault, parse_revision},
+    patch::Patch,
+    read,
+    registry::Resource,
+    render,
+    serving::Serving,
+};
+
+/// Replaces an object (PUT), through the door the path names.
+///
+/// # Errors
+/// 400 for a body that is not understood, 404, 409 for a conflict, 422 for an object that breaks
+/// rules, admission's refusals.
+pub(crate) async fn update(
+    serving: &Serving,
+    call: &mut Call,
+    resource: &Resource,
+    door: Door<'_>,
+) -> Result<Answer, Status> {
+    run(serving, call, resource, door, &Wish::Body).await
+}
+
+/// Changes an object by a patch, through the door the path names.
+///
+/// # Errors
+/// As [`update`], and 415 for a patch that the kind does not take.
+pub(crate) async fn patch(
+    serving: &Serving,
+    call: &mut Call,
+    resource: &Resource,
+    door: Door<'_>,
+) -> Result<Answer, Status> {
+    let patch = Patch::read(call, resource)?;
+    run(serving, call, resource, door, &Wish::Patch(patch)).await
+}
+
+/// Changes an object by a subresource with a function of its own (POST or PUT of its body).
+///
+/// # Errors
+/// As [`update`], and what the function refuses.
+pub(crate) async fn fold(
+    serving: &Serving,
+    call: &mut Call,
+    resource: &Resource,
+    fold: &dyn Fold,
+    subresource: &schema::Subresource,
+) -> Result<Answer, Status> {
+    let expected = body::Expected {
+        group_version: &subresource.group_version,
+        kind: &subresource.kind,
+        shape: &subresource.shape,
+        custom: false,
+    };
+    let mut object = body::read(call, &expected)?;
+    let kind = resource.kind();
+    meta::settle_namespace(&mut object, kind.scope, &call.path.namespace)?;
+    let is_create = call.verb == crate::Verb::Create;
+    let own_kind = subresource.kind == kind.names.kind;
+    let door = Door::Fold(fold, &subresource.name);
+    let mut writer = Writer::new(serving, call, resource, door);
+    let stored = writer.go_round(&Wish::Folded(object)).await?.0;
+    if own_kind {
+        return writer.answer(if is_create { 201 } else { 200 }, &stored);
+    }
+    // A body of another kind is answered with a Status, as upstream does for bindings.
+    let mut status = Status::new(201, Reason::Unknown, "");
+    status.details = None;
+    Ok(Answer::Status {
+        accepted: writer.call.accepted,
+        status: Box::new(status),
+    })
+}
+
+async fn run(
+    serving: &Serving,
+    call: &mut Call,
+    resource: &Resource,
+    door: Door<'_>,
+    wish: &Wish,
+) -> Result<Answer, Status> {
+    let mut writer = Writer::new(serving, call, resource, door);
+    let (stored, created) = writer.go_round(wish).await?;
+    if let Door::Scale = door {
+        return scale::answer(&writer, &stored);
+    }
+    writer.answer(if created { 201 } else { 200 }, &stored)
+}
+
+/// How the client says what it wants.
+pub(super) enum Wish {
+    /// By the whole object, which is read anew in each round.
+    Body,
+    /// By a patch of whatever there is.
+    Patch(Patch),
+    /// By the body of a subresource.
+    Folded(Value),
+}
+
+impl Writer<'_> {
+    /// Goes round until the wish is in the store or refused. Tells whether the object is new.
+    async fn go_round(&mut self, wish: &Wish) -> Result<(Arc<Stored>, bool), Status> {
+        let place = read::place(self.call, self.resource);
+        loop {
+            let old = self.current(&place).await?;
+            // What the body said is said once, whichever round it lands in.
+            let said = self.call.warnings.len();
+            let outcome = match old {
+                None => {
+                    let object = self.wish_for_new(wish)?;
+                    match self.create_by_update(object).await? {
+                        Some(stored) => return Ok((stored, true)),
+                        None => None,
+                    }
+                }
+                Some(old) => {
+                    let proposed = self.propose(wish, old)?;
+                    self.replace(proposed).await?
+                }
+            };
+            if let Some(stored) = outcome {
+                return Ok((stored, false));
+            }
+            self.call.warnings.truncate(said);
+            self.in_time()?;
+        }
+    }
+
+    /// Returns the new object a PUT to a missing name brings, for kinds that create so.
+    fn wish_for_new(&mut self, wish: &Wish) -> Result<Value, Status> {
+        let creates = self.resource.kind().traits.create_on_update;
+        match (wish, self.door) {
+            (Wish::Body, Door::Main) if creates => self.read_body(),
+            (Wish::Body, Door::Main) => {
+                // A body that is not understood is a 400 before it is a 404.
+                self.read_body()?;
+                Err(read::not_found(self.call, self.resource))
+            }
+            _ => Err(read::not_found(self.call, self.resource)),
+        }
+    }
+
+    /// Reads the body of a PUT of the object itself or its status.
+    fn read_body(&mut self) -> Result<Value, Status> {
+        let version = self.resource.version();
+        let kind = self.resource.kind();
+        let expected = body::Expected {
+            group_version: &version.group_version,
+            kind: &kind.names.kind,
+            shape: &version.shape,
+            custom: kind.traits.custom,
+        };
+        let mut object = body::read(self.call, &expected)?;
+        meta::settle_namespace(&mut object, kind.scope, &self.call.path.namespace)?;
+        meta::check_name(&object, &self.call.path.name)?;
+        let warning = meta::dedup_owners(&mut object, meta::Noticed::BeforeAdmission);
+        self.call.warnings.extend(warning);
+        Ok(object)
+    }
+
+    /// Creates what a PUT brought; none if someone else was faster.
+    async fn create_by_update(&mut self, mut object: Value) -> Result<Option<Arc<Stored>>, Status> {
+        self.serving.allow_create(self.call)?;
+        let uid = meta::text(&object, "uid").to_owned();
+        if !uid.is_empty() {
+            return Err(self.uid_differs(&uid, ""));
+        }
+        meta::wipe(&mut object);
+        let mut proposed = Proposed {
+            object: self.adopt(object)?,
+            old: None,
+        };
+        self.mutate(&mut proposed).await?;
+        meta::of(&mut proposed.object).remove("resourceVersion");
+        let prepared = self.prepare(proposed)?;
+        let approved = self.approve(prepared).await?;
+        match self.commit(approved).await? {
+            Done::Is(stored) => Ok(Some(stored)),
+            Done::Changed(_) => Ok(None),
+        }
+    }
+
+    /// Returns what the object is wished to be, in the working version.
+    fn propose(&mut self, wish: &Wish, old: Old) -> Result<Proposed, Status> {
+        let object = match (wish, self.door) {
+            (Wish::Folded(body), Door::Fold(fold, _)) => {
+                let mut object = old.value.clone();
+                self.check_folded(body, &old)?;
+                fold.apply(&mut object, body)?;
+                object
+            }
+            (Wish::Body, Door::Scale) => scale::replaced(self, &old)?,
+            (Wish::Patch(patch), Door::Scale) => scale::patched(self, patch, &old)?,
+            (Wish::Body, _) => {
+                let object = self.read_body()?;
+                self.adopt(object)?
+            }
+            (Wish::Patch(patch), _) => self.patched(patch, &old)?,
+            (Wish::Folded(_), _) => return Err(Status::internal("a fold has a door of its own")),
+        };
+        // The uid is a precondition; it is looked at before anything else.
+        let uid = meta::text(&object, "uid");
+        let known = meta::text(&old.value, "uid");
+        if matches!(wish, Wish::Body) && !uid.is_empty() && uid != known {
+            return Err(self.uid_differs(uid, known));
+        }
+        Ok(Proposed {
+            object,
+            old: Some(old),
+        })
+    }
+
+    /// A fold's body may name the object's uid and version, which then must hold.
+    fn check_folded(&self, body: &Value, old: &Old) -> Result<(), Status> {
+        let given = Meta::of(body);
+        let known = Meta::of(&old.value);
+        if !given.uid().is_empty() && given.uid() != known.uid() {
+            return Err(self.uid_differs(given.uid(), known.uid()));
+        }
+        let version = given.resource_version();
+        if !version.is_empty() && version != old.stored.revision.to_string() {
+            return Err(self.conflict(MODIFIED));
+        }
+        Ok(())
+    }
+
+    /// Applies a patch to the object in the version asked for.
+    fn patched(&mut self, patch: &Patch, old: &Old) -> Result<Value, Status> {
+        let kind = self.resource.kind();
+        let version = self.resource.version();
+        let mut shown = old.value.clone();
+        if self.working != self.resource.place {
+            shown = render::convert(self.resource, self.working, self.resource.place, shown)?;
+        }
+        let mut object = patch.apply(self.call, &version.shape, shown)?;
+        meta::settle_namespace(&mut object, kind.scope, &self.call.path.namespace)?;
+        meta::check_name(&object, &self.call.path.name)?;
+        self.adopt(object)
+    }
+
+    /// Takes a proposal to the store; none if the object changed meanwhile.
+    async fn replace(&mut self, mut proposed: Proposed) -> Result<Option<Arc<Stored>>, Status> {
+        self.mutate(&mut proposed).await?;
+        self.check_version(&mut proposed)?;
+        let prepared = self.prepare(proposed)?;
+        let approved = self.approve(prepared).await?;
+        match self.commit(approved).await? {
+            Done::Is(stored) => Ok(Some(stored)),
+            Done::Changed(_) => Ok(None),
+        }
+    }
+
+    /// Checks that the writer has seen the object it replaces.
+    fn check_version(&self, proposed: &mut Proposed) -> Result<(), Status> {
+        let Some(old) = &proposed.old else {
+            return Ok(());
+        };
+        let text = meta::text(&proposed.object, "resourceVersion");
+        let given = parse_revision(text).map_err(|error| as_fault(&error))?;
+        let known = old.stored.revision;
+        if given.0 == 0 {
+            if !self.resource.kind().traits.unconditional_update {
+                return Err(self.version_required());
+            }
+        } else if given != known {
+            return Err(self.conflict(MODIFIED));
+        }
+        let meta = meta::of(&mut proposed.object);
+        meta.insert("resourceVersion", Value::string(known.to_string()));
+        Ok(())
+    }
+
+    fn conflict(&self, why: &str) -> Status {
+        let name = &self.call.path.name;
+        Status::conflict(self.resource.group(), self.resource.plural(), name, why)
+    }
+
+    fn version_required(&self) -> Status {
+        // Upstream names the resource here where other refusals name the kind.
+        Status::invalid(
+            self.resource.group(),
+            self.resource.plural(),
+            &self.call.path.name,
+            vec![Cause {
+                reason: Text::const_new("FieldValueInvalid"),
+                message: "Invalid value: 0: must be specified for an update".to_owned(),
+                field: "metadata.resourceVersion".to_owned(),
+            }],
+        )
+    }
+
+    fn uid_differs(&self, given: &str, known: &str) -> Status {
+        let key = self
+            .resource
+            .served
+            .collection
+            .key(&read::place(self.call, self.resource));
+        self.conflict(&format!(
+            "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {given}, UID in object meta: {known}"
+        ))
+    }
+}
