@@ -46,16 +46,7 @@ func cellsOf(all []served, line string) string {
 }
 
 func cellsAt(all []served, line string, now time.Time) string {
-	line = ago.ReplaceAllStringFunc(line, func(found string) string {
-		parts := ago.FindStringSubmatch(found)
-		seconds, err := strconv.Atoi(parts[1])
-		must(err)
-		layout := time.RFC3339
-		if parts[2] != "" {
-			layout = metav1.RFC3339Micro
-		}
-		return strconv.Quote(now.Add(-time.Duration(seconds) * time.Second).UTC().Format(layout))
-	})
+	line = atTime(line, now)
 	var head metav1.TypeMeta
 	must(json.Unmarshal([]byte(line), &head))
 	for _, version := range all {
@@ -87,4 +78,18 @@ func relative(cells []any, now time.Time) []any {
 		}
 	}
 	return cells
+}
+
+// atTime puts times in the place of texts that say how long ago they were.
+func atTime(line string, now time.Time) string {
+	return ago.ReplaceAllStringFunc(line, func(found string) string {
+		parts := ago.FindStringSubmatch(found)
+		seconds, err := strconv.Atoi(parts[1])
+		must(err)
+		layout := time.RFC3339
+		if parts[2] != "" {
+			layout = metav1.RFC3339Micro
+		}
+		return strconv.Quote(now.Add(-time.Duration(seconds) * time.Second).UTC().Format(layout))
+	})
 }

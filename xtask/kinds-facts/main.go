@@ -34,6 +34,7 @@ func main() {
 	write(*into, "crates/kinds/data/bootstrap-flowcontrol.json", bootstrapFlowControl())
 	write(*into, "crates/kinds/data/bootstrap-priorityclasses.json", bootstrapPriorityClasses())
 	write(*into, "crates/kinds/tests/tables/cells.jsonl", cells())
+	write(*into, "crates/kinds/tests/tables/conversions.jsonl", conversions())
 	write(*into, "crates/access/data/bootstrap-rbac.json", bootstrapRBAC())
 }
 

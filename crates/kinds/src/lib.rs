@@ -8,7 +8,7 @@
 //! Invariant: pure. No I/O, no async, no globals, no clock.
 //! Invariant: a server works without this room; it is content, handed over as values.
 //!
-//! Start reading at [`load`], then the head of `data/kinds.txt`, then [`behavior`].
+//! Start reading at [`load`], then the head of `data/kinds.txt`, then `behavior`.
 //!
 //! ```
 //! let builtins = kinds::load();
@@ -16,7 +16,8 @@
 //! assert_eq!(pods.map(|pods| pods.names.short_names[0].as_str()), Some("po"));
 //! ```
 
-pub mod behavior;
+mod behavior;
+mod convert;
 mod data;
 mod resources;
 mod shapes;

@@ -177,6 +177,10 @@ fn keeps_what_go_tags_say() {
         "spec.containers.livenessProbe.grpc.service",
         &expect![[r#"Never [0, 0, 2] pointer default="" String"#]],
     );
+}
+
+#[test]
+fn keeps_atomicity_inlining_and_wrapping() {
     check_field(
         ("apps", "v1", "Deployment"),
         "spec.selector",

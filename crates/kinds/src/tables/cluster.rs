@@ -189,8 +189,7 @@ fn migration(row: Row<'_>) -> Vec<Cell> {
         .items(&["status", "conditions"])
         .filter(|condition| condition.text(&["status"]) == "True")
         .map(|condition| condition.text(&["type"]))
-        .filter(|kind| matches!(*kind, "Running" | "Succeeded" | "Failed"))
-        .last();
+        .rfind(|kind| matches!(*kind, "Running" | "Succeeded" | "Failed"));
     vec![
         row.name(),
         text(resource),

@@ -1,8 +1,10 @@
 //! Autoscalers, whose two versions say the same in different fields.
 
+use api::GroupVersion;
 use schema::Cell;
 
 use super::{NONE, Row, UNKNOWN, UNSET, text};
+use crate::convert::autoscalers as convert;
 
 /// How many metrics are shown.
 const SHOWN: usize = 2;
@@ -12,9 +14,13 @@ pub(super) fn autoscaler(row: Row<'_>) -> Vec<Cell> {
         row.text(&["spec", "scaleTargetRef", "kind"]),
         row.text(&["spec", "scaleTargetRef", "name"]),
     );
-    let metrics = match &*row.occasion.group_version.version {
-        "v1" => metrics_v1(row),
-        _ => metrics_v2(row),
+    let metrics = if row.occasion.group_version.version == "v1" {
+        // Version 1 keeps most of its metrics in annotations.
+        let mut second = row.object.clone();
+        convert::convert(&mut second, &GroupVersion::new("autoscaling", "v2"));
+        metrics(row.part(&second))
+    } else {
+        metrics(row)
     };
     let metrics = match metrics.len().checked_sub(SHOWN) {
         _ if metrics.is_empty() => NONE.to_owned(),
@@ -34,17 +40,7 @@ pub(super) fn autoscaler(row: Row<'_>) -> Vec<Cell> {
     ]
 }
 
-/// Returns the one metric that version 1 has fields for.
-fn metrics_v1(row: Row<'_>) -> Vec<String> {
-    let target = row.at(&["spec", "targetCPUUtilizationPercentage"]);
-    let current = row.at(&["status", "currentCPUUtilizationPercentage"]);
-    let percent = |part: Option<Row<'_>>| part.map(|part| format!("{}%", part.int(&[])));
-    let current = percent(current).unwrap_or_else(|| UNKNOWN.to_owned());
-    let shown = percent(target).map(|target| format!("cpu: {current}/{target}"));
-    shown.into_iter().collect()
-}
-
-fn metrics_v2(row: Row<'_>) -> Vec<String> {
+fn metrics(row: Row<'_>) -> Vec<String> {
     let seen: Vec<Row<'_>> = row.items(&["status", "currentMetrics"]).collect();
     let wanted = row.items(&["spec", "metrics"]).enumerate();
     wanted
