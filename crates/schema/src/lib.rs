@@ -8,6 +8,7 @@
 //!
 //! Start reading at [`shape`], then [`kind`].
 
+pub mod columns;
 pub mod decode;
 pub mod default;
 pub mod kind;
