@@ -11,7 +11,9 @@
 pub mod columns;
 pub mod decode;
 pub mod default;
+pub mod fuzz;
 pub mod kind;
+pub mod openapi;
 pub mod patch;
 pub mod proto;
 pub mod shape;

@@ -2,6 +2,7 @@
 
 mod custom;
 mod decoding;
+mod fuzzing;
 mod golden;
 mod loader;
 mod protobuf;

@@ -1,0 +1,92 @@
+//! Entry points for fuzzers: each takes any bytes and must neither panic nor hang.
+//!
+//! Where an invariant can be checked, it is: what was read is written and read again unchanged.
+
+use api::{Value, field, json};
+
+use crate::{
+    Shape, Unknown, decode, default,
+    patch::{json_patch, merge, strategic},
+    proto,
+    structural::{CheckOptions, check, compile},
+    validate::validate,
+};
+
+/// Reads bytes as a message of this shape; what can be read goes round.
+///
+/// # Panics
+/// When it does not go round: that is what a fuzzer looks for.
+pub fn protobuf(shape: &Shape, data: &[u8]) {
+    let _ = proto::read_envelope(data);
+    let Ok(value) = proto::read(shape, data) else {
+        return;
+    };
+    let written = proto::object(shape, &value);
+    let again = proto::read(shape, &written).expect("what was written can be read");
+    assert_eq!(proto::object(shape, &again), written, "messages go round");
+}
+
+/// Decodes bytes as JSON of this shape; the normal form is its own normal form.
+///
+/// # Panics
+/// When it is not: that is what a fuzzer looks for.
+pub fn decoding(shape: &Shape, data: &[u8]) {
+    let Ok(parsed) = json::read(data) else {
+        return;
+    };
+    let mut value = parsed.value;
+    if decode(shape, &mut value, &mut Unknown::collect()).is_err() {
+        return;
+    }
+    let mut again = value.clone();
+    decode(shape, &mut again, &mut Unknown::ignore()).expect("a normal form decodes");
+    assert_eq!(again, value, "a normal form stays as it is");
+    default(shape, &mut value);
+    let mut defaulted = value.clone();
+    default(shape, &mut defaulted);
+    assert_eq!(defaulted, value, "defaults are set once");
+    let _ = validate(shape, &value, Some(&again));
+    if !shape.is_custom() {
+        protobuf(shape, &proto::object(shape, &value));
+    }
+}
+
+/// Applies bytes as a patch of each sort to an object of this shape.
+pub fn patches(shape: &Shape, object: &Value, data: &[u8]) {
+    let Ok(parsed) = json::read(data) else {
+        return;
+    };
+    let patch = parsed.value;
+    let _ = json_patch::strict_errors(&patch);
+    let _ = json_patch::apply(&mut object.clone(), &patch);
+    let _ = merge::apply(&mut object.clone(), patch.clone());
+    let mut patched = object.clone();
+    if strategic::apply(shape, &mut patched, patch).is_ok() {
+        let _ = decode(shape, &mut patched, &mut Unknown::ignore());
+    }
+}
+
+/// Checks and compiles bytes as a CRD's schema, and decodes `object` by it.
+pub fn schema(meta: &Shape, object: &Value, data: &[u8]) {
+    let Ok(parsed) = json::read(data) else {
+        return;
+    };
+    let path = field::Path::new("schema");
+    let _ = check(&parsed.value, &path, meta, CheckOptions::StatusSubresource);
+    let Ok(shape) = compile(&parsed.value, meta) else {
+        return;
+    };
+    let mut value = object.clone();
+    if decode(&shape, &mut value, &mut Unknown::collect()).is_ok() {
+        default(&shape, &mut value);
+        let _ = validate(&shape, &value, Some(object));
+    }
+}
+
+/// Reads bytes as a JSONPath and follows it.
+pub fn json_path(object: &Value, data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(path) = crate::columns::JsonPath::parse(&text) {
+        let _ = path.first(object);
+    }
+}
