@@ -19,6 +19,8 @@
 mod behavior;
 mod convert;
 mod data;
+mod folds;
+mod prepare;
 mod resources;
 mod shapes;
 mod tables;

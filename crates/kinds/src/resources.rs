@@ -11,6 +11,8 @@ use schema::{
 use crate::{
     Facts, behavior,
     data::{DataError, Line},
+    folds,
+    prepare::Owned,
 };
 
 /// The resources of the data file, in the order of their lines.
@@ -234,7 +236,24 @@ impl Resource {
     }
 
     fn kind(self, shapes: &HashMap<Gvk, Shape>) -> Result<(Kind, KindVersion), DataError> {
-        let behavior = behavior::of(&self.group_version.group, &self.names.kind);
+        let owned = Owned {
+            // Texts of secrets are no less the client's for being moved.
+            create: self
+                .facts
+                .create_ignores
+                .iter()
+                .filter(|path| *path != "stringData")
+                .cloned()
+                .collect(),
+            update: self.facts.update_ignores.clone(),
+        };
+        let (group, name) = (&self.group_version.group, &self.names.kind);
+        let behavior = behavior::of(group, name, owned);
+        let mut traits = self.traits;
+        traits.orphans_by_default = self.facts.orphans_by_default;
+        traits.uncollected = self.facts.uncollected;
+        traits.spec_finalizers = group.is_empty() && name == "Namespace";
+        traits.relaxed = matches!(name.as_str(), "Event" | "Lease");
         let shape = shape(shapes, &self.group_version, &self.names.kind, self.line)?;
         let mut subresources = Vec::with_capacity(self.subresources.len());
         for sub in self.subresources {
@@ -268,7 +287,7 @@ impl Resource {
             key_prefix: self.key,
             conversion: Conversion::None,
             behavior,
-            traits: self.traits,
+            traits,
         };
         Ok((kind, version))
     }
@@ -321,6 +340,6 @@ fn view(name: &str) -> View {
             status: path("status.replicas"),
             selector: path("spec.selector"),
         }),
-        _ => View::Service,
+        name => folds::of(name).unwrap_or(View::Service),
     }
 }

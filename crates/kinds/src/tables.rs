@@ -37,25 +37,21 @@ pub(crate) struct Row<'a> {
     occasion: Occasion<'a>,
 }
 
-/// Returns the kind's name and the function that makes its cells.
-pub(crate) fn of(group: &str, kind: &str) -> Option<(&'static str, Cells)> {
-    let (name, cells): (&'static str, Cells) = match (group, kind) {
-        ("", kind) => return core::of(kind),
-        ("apps" | "batch", kind) => return apps::of(kind),
-        ("networking.k8s.io" | "discovery.k8s.io", kind) => return networking::of(kind),
-        ("storage.k8s.io", kind) => return storage::of(kind),
-        ("certificates.k8s.io", kind) => return certificates::of(kind),
-        (
-            "admissionregistration.k8s.io" | "apiextensions.k8s.io" | "apiregistration.k8s.io",
-            kind,
-        ) => return extensions::of(kind),
-        ("autoscaling", "HorizontalPodAutoscaler") => {
-            ("HorizontalPodAutoscaler", scaling::autoscaler)
+/// Returns the function that makes a kind's cells.
+pub(crate) fn of(group: &str, kind: &str) -> Option<Cells> {
+    Some(match group {
+        "" => core::of(kind)?,
+        "apps" | "batch" => apps::of(kind)?,
+        "networking.k8s.io" | "discovery.k8s.io" => networking::of(kind)?,
+        "storage.k8s.io" => storage::of(kind)?,
+        "certificates.k8s.io" => certificates::of(kind)?,
+        "admissionregistration.k8s.io" | "apiextensions.k8s.io" | "apiregistration.k8s.io" => {
+            extensions::of(kind)?
         }
-        ("events.k8s.io", "Event") => ("Event", events::event),
-        (_, kind) => return cluster::of(kind),
-    };
-    Some((name, cells))
+        "autoscaling" => scaling::of(kind)?,
+        "events.k8s.io" => events::of(kind)?,
+        _ => cluster::of(kind)?,
+    })
 }
 
 /// Returns the cells of kinds without a table of their own.

@@ -12,15 +12,15 @@ use super::{
 /// Where the containers of a template lie.
 const CONTAINERS: [&str; 4] = ["spec", "template", "spec", "containers"];
 
-pub(super) fn of(kind: &str) -> Option<(&'static str, Cells)> {
+pub(super) fn of(kind: &str) -> Option<Cells> {
     Some(match kind {
-        "ControllerRevision" => ("ControllerRevision", revision),
-        "CronJob" => ("CronJob", cron_job),
-        "DaemonSet" => ("DaemonSet", daemon_set),
-        "Deployment" => ("Deployment", deployment),
-        "Job" => ("Job", job),
-        "ReplicaSet" => ("ReplicaSet", replica_set),
-        "StatefulSet" => ("StatefulSet", stateful_set),
+        "ControllerRevision" => revision,
+        "CronJob" => cron_job,
+        "DaemonSet" => daemon_set,
+        "Deployment" => deployment,
+        "Job" => job,
+        "ReplicaSet" => replica_set,
+        "StatefulSet" => stateful_set,
         _ => return None,
     })
 }

@@ -8,11 +8,11 @@ use super::{
     text, text_or,
 };
 
-pub(super) fn of(kind: &str) -> Option<(&'static str, Cells)> {
+pub(super) fn of(kind: &str) -> Option<Cells> {
     Some(match kind {
-        "CertificateSigningRequest" => ("CertificateSigningRequest", signing_request),
-        "ClusterTrustBundle" => ("ClusterTrustBundle", trust_bundle),
-        "PodCertificateRequest" => ("PodCertificateRequest", pod_request),
+        "CertificateSigningRequest" => signing_request,
+        "ClusterTrustBundle" => trust_bundle,
+        "PodCertificateRequest" => pod_request,
         _ => return None,
     })
 }

@@ -5,24 +5,24 @@ use schema::Cell;
 
 use super::{Cells, NONE, Row, plain, text, text_or};
 
-pub(super) fn of(kind: &str) -> Option<(&'static str, Cells)> {
+pub(super) fn of(kind: &str) -> Option<Cells> {
     Some(match kind {
-        "ClusterRole" => ("ClusterRole", plain),
-        "ClusterRoleBinding" => ("ClusterRoleBinding", role_binding),
-        "DeviceClass" => ("DeviceClass", name_and_age),
-        "DeviceTaintRule" => ("DeviceTaintRule", taint),
-        "FlowSchema" => ("FlowSchema", flow_schema),
-        "Lease" => ("Lease", lease),
-        "PodDisruptionBudget" => ("PodDisruptionBudget", budget),
-        "PriorityClass" => ("PriorityClass", priority_class),
-        "PriorityLevelConfiguration" => ("PriorityLevelConfiguration", priority_level),
-        "ResourceClaim" => ("ResourceClaim", claim),
-        "ResourceClaimTemplate" => ("ResourceClaimTemplate", name_and_age),
-        "ResourceSlice" => ("ResourceSlice", slice),
-        "Role" => ("Role", plain),
-        "RoleBinding" => ("RoleBinding", role_binding),
-        "RuntimeClass" => ("RuntimeClass", runtime_class),
-        "StorageVersionMigration" => ("StorageVersionMigration", migration),
+        "ClusterRole" => plain,
+        "ClusterRoleBinding" => role_binding,
+        "DeviceClass" => name_and_age,
+        "DeviceTaintRule" => taint,
+        "FlowSchema" => flow_schema,
+        "Lease" => lease,
+        "PodDisruptionBudget" => budget,
+        "PriorityClass" => priority_class,
+        "PriorityLevelConfiguration" => priority_level,
+        "ResourceClaim" => claim,
+        "ResourceClaimTemplate" => name_and_age,
+        "ResourceSlice" => slice,
+        "Role" => plain,
+        "RoleBinding" => role_binding,
+        "RuntimeClass" => runtime_class,
+        "StorageVersionMigration" => migration,
         _ => return None,
     })
 }

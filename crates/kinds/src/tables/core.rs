@@ -11,24 +11,24 @@ use super::{
     plain, pods, text, text_or,
 };
 
-pub(super) fn of(kind: &str) -> Option<(&'static str, Cells)> {
+pub(super) fn of(kind: &str) -> Option<Cells> {
     Some(match kind {
-        "ComponentStatus" => ("ComponentStatus", component_status),
-        "ConfigMap" => ("ConfigMap", config_map),
-        "Endpoints" => ("Endpoints", endpoints),
-        "Event" => ("Event", events::event),
-        "LimitRange" => ("LimitRange", plain),
-        "Namespace" => ("Namespace", namespace),
-        "Node" => ("Node", node),
-        "PersistentVolume" => ("PersistentVolume", volume),
-        "PersistentVolumeClaim" => ("PersistentVolumeClaim", claim),
-        "Pod" => ("Pod", pods::pod),
-        "PodTemplate" => ("PodTemplate", pod_template),
-        "ReplicationController" => ("ReplicationController", replication_controller),
-        "ResourceQuota" => ("ResourceQuota", quota),
-        "Secret" => ("Secret", secret),
-        "Service" => ("Service", service),
-        "ServiceAccount" => ("ServiceAccount", service_account),
+        "ComponentStatus" => component_status,
+        "ConfigMap" => config_map,
+        "Endpoints" => endpoints,
+        "Event" => events::event,
+        "LimitRange" => plain,
+        "Namespace" => namespace,
+        "Node" => node,
+        "PersistentVolume" => volume,
+        "PersistentVolumeClaim" => claim,
+        "Pod" => pods::pod,
+        "PodTemplate" => pod_template,
+        "ReplicationController" => replication_controller,
+        "ResourceQuota" => quota,
+        "Secret" => secret,
+        "Service" => service,
+        "ServiceAccount" => service_account,
         _ => return None,
     })
 }

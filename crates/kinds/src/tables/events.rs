@@ -2,7 +2,7 @@
 
 use schema::Cell;
 
-use super::{Row, UNKNOWN, text};
+use super::{Cells, Row, UNKNOWN, text};
 
 /// The names of an event's fields in one group.
 struct Words {
@@ -34,6 +34,13 @@ const EVENTS: Words = Words {
     source: "deprecatedSource",
     controller: "reportingController",
 };
+
+pub(super) fn of(kind: &str) -> Option<Cells> {
+    match kind {
+        "Event" => Some(event),
+        _ => None,
+    }
+}
 
 pub(super) fn event(row: Row<'_>) -> Vec<Cell> {
     let words = if row.occasion.group_version.group.is_empty() {

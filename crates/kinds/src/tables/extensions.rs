@@ -4,16 +4,16 @@ use schema::Cell;
 
 use super::{Cells, Row, UNSET, text};
 
-pub(super) fn of(kind: &str) -> Option<(&'static str, Cells)> {
+pub(super) fn of(kind: &str) -> Option<Cells> {
     Some(match kind {
-        "APIService" => ("APIService", api_service),
-        "CustomResourceDefinition" => ("CustomResourceDefinition", definition),
-        "MutatingAdmissionPolicy" => ("MutatingAdmissionPolicy", mutating_policy),
-        "MutatingAdmissionPolicyBinding" => ("MutatingAdmissionPolicyBinding", binding),
-        "MutatingWebhookConfiguration" => ("MutatingWebhookConfiguration", webhooks),
-        "ValidatingAdmissionPolicy" => ("ValidatingAdmissionPolicy", validating_policy),
-        "ValidatingAdmissionPolicyBinding" => ("ValidatingAdmissionPolicyBinding", binding),
-        "ValidatingWebhookConfiguration" => ("ValidatingWebhookConfiguration", webhooks),
+        "APIService" => api_service,
+        "CustomResourceDefinition" => definition,
+        "MutatingAdmissionPolicy" => mutating_policy,
+        "MutatingAdmissionPolicyBinding" => binding,
+        "MutatingWebhookConfiguration" => webhooks,
+        "ValidatingAdmissionPolicy" => validating_policy,
+        "ValidatingAdmissionPolicyBinding" => binding,
+        "ValidatingWebhookConfiguration" => webhooks,
         _ => return None,
     })
 }

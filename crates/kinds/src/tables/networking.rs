@@ -8,14 +8,14 @@ use super::{
     text, text_or,
 };
 
-pub(super) fn of(kind: &str) -> Option<(&'static str, Cells)> {
+pub(super) fn of(kind: &str) -> Option<Cells> {
     Some(match kind {
-        "EndpointSlice" => ("EndpointSlice", endpoint_slice),
-        "Ingress" => ("Ingress", ingress),
-        "IngressClass" => ("IngressClass", ingress_class),
-        "IPAddress" => ("IPAddress", ip_address),
-        "NetworkPolicy" => ("NetworkPolicy", network_policy),
-        "ServiceCIDR" => ("ServiceCIDR", service_cidr),
+        "EndpointSlice" => endpoint_slice,
+        "Ingress" => ingress,
+        "IngressClass" => ingress_class,
+        "IPAddress" => ip_address,
+        "NetworkPolicy" => network_policy,
+        "ServiceCIDR" => service_cidr,
         _ => return None,
     })
 }

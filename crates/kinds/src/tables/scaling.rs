@@ -3,13 +3,20 @@
 use api::GroupVersion;
 use schema::Cell;
 
-use super::{NONE, Row, UNKNOWN, UNSET, text};
+use super::{Cells, NONE, Row, UNKNOWN, UNSET, text};
 use crate::convert::autoscalers as convert;
 
 /// How many metrics are shown.
 const SHOWN: usize = 2;
 
-pub(super) fn autoscaler(row: Row<'_>) -> Vec<Cell> {
+pub(super) fn of(kind: &str) -> Option<Cells> {
+    match kind {
+        "HorizontalPodAutoscaler" => Some(autoscaler),
+        _ => None,
+    }
+}
+
+fn autoscaler(row: Row<'_>) -> Vec<Cell> {
     let (kind, name) = (
         row.text(&["spec", "scaleTargetRef", "kind"]),
         row.text(&["spec", "scaleTargetRef", "name"]),

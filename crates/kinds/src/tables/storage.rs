@@ -4,14 +4,14 @@ use schema::Cell;
 
 use super::{Cells, NONE, Row, UNSET, plain, text, text_or};
 
-pub(super) fn of(kind: &str) -> Option<(&'static str, Cells)> {
+pub(super) fn of(kind: &str) -> Option<Cells> {
     Some(match kind {
-        "CSIDriver" => ("CSIDriver", driver),
-        "CSINode" => ("CSINode", node),
-        "CSIStorageCapacity" => ("CSIStorageCapacity", plain),
-        "StorageClass" => ("StorageClass", class),
-        "VolumeAttachment" => ("VolumeAttachment", attachment),
-        "VolumeAttributesClass" => ("VolumeAttributesClass", attributes_class),
+        "CSIDriver" => driver,
+        "CSINode" => node,
+        "CSIStorageCapacity" => plain,
+        "StorageClass" => class,
+        "VolumeAttachment" => attachment,
+        "VolumeAttributesClass" => attributes_class,
         _ => return None,
     })
 }
