@@ -2,15 +2,25 @@
 //!
 //! Invariant: nothing is decided here.
 
-use std::{net::TcpListener, path::PathBuf, time::Duration};
+use std::{net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
 
+use access::{
+    Allow, Identify,
+    allow::Mode,
+    identify::{Certificates, ServiceAccounts, SigningKey, TokenFile},
+};
+use api::Text;
 use base::{Clock, Moment, Rng, Tasks};
-use server::{Limits, Server, Setup, edge, pages};
+use server::{Access, Limits, LiveWorld, Server, Serving, Setup, edge, mount, pages};
+use store::{EmbeddedStore, MemoryStore, Store};
 
 use crate::{failure::Failure, state::Identities};
 
 /// The release whose API this is.
 pub const KUBERNETES_VERSION: &str = "v1.37.1";
+
+/// Who issues service-account tokens.
+const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
 /// How long a stop waits for requests in flight. Watches end at once.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
@@ -58,14 +68,37 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
     let clock = parts.clock;
     let started = clock.now();
     let tasks = Tasks::new();
+    let builtins = kinds::load();
+    let group_priorities = builtins
+        .versions
+        .iter()
+        .map(|one| (one.group_version.group.clone(), one.group_priority))
+        .collect();
+    let store = open_store(&parts.storage, &clock)?;
+    let serving = Arc::new(Serving::new(
+        builtins.kinds,
+        store,
+        clock.clone(),
+        tasks.clone(),
+        Rng::from_os(),
+    ));
+    let world = LiveWorld::open(&serving).await.map_err(unusable)?;
     let server = Server::new(Setup {
         clock: clock.clone(),
         tasks: tasks.clone(),
         rng: Rng::from_os(),
+        serving,
+        access: access(&parts.identities, parts.tokens.as_deref())?,
+        world: Arc::new(world),
         version: version(),
-        health: pages::health::Health::new(Vec::new()),
+        checks: Vec::new(),
         limits: Limits::default(),
+        group_priorities,
+        pages: Vec::new(),
+        metrics: Vec::new(),
+        mounts: mount::Mounts::default(),
     });
+    server.set_started();
     serve(&server, &tasks, &parts.identities, parts.listener)?;
     let controllers = Vec::new();
     let ready = clock.now();
@@ -77,6 +110,37 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
         started,
         ready,
     })
+}
+
+/// Opens where objects lie.
+fn open_store(storage: &Storage, clock: &Clock) -> Result<Arc<dyn Store>, Failure> {
+    Ok(match storage {
+        Storage::Memory => Arc::new(MemoryStore::new(clock.clone())),
+        Storage::Embedded(path) => {
+            let options = store::EmbeddedOptions::default();
+            let store = EmbeddedStore::open(path, clock, Rng::from_os(), options);
+            Arc::new(store.map_err(unusable)?)
+        }
+    })
+}
+
+/// Says who someone is and what they may do.
+fn access(identities: &Identities, tokens: Option<&str>) -> Result<Access, Failure> {
+    let key = SigningKey::from_pem(&identities.service_accounts_key).map_err(unusable)?;
+    let accounts = ServiceAccounts::new(ISSUER, Vec::<Text>::new(), key, Vec::new());
+    let mut identify = Identify::new(Some(Arc::new(accounts)));
+    if let Some(tokens) = tokens {
+        identify.tokens = TokenFile::read(tokens).map_err(unusable)?;
+    }
+    Ok(Access {
+        certificates: Certificates::read(identities.ca.as_bytes()).map_err(unusable)?,
+        identify,
+        allow: Allow::new(vec![Mode::Rbac]),
+    })
+}
+
+fn unusable(error: impl std::error::Error + 'static) -> Failure {
+    Failure::Server(base::Chain(&error).to_string())
 }
 
 /// Opens the socket to clients.

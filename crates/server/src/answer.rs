@@ -109,6 +109,25 @@ impl Page {
         }
     }
 
+    /// Returns a document as JSON or YAML.
+    #[must_use]
+    pub fn of_value(accepted: Accepted, value: &Value) -> Self {
+        let mut out = Vec::with_capacity(1024);
+        if accepted.media == Media::Yaml {
+            api::yaml::write(value, &mut out);
+        } else if accepted.pretty {
+            api::json::write_pretty(value, &mut out);
+        } else {
+            api::json::write(value, &mut out);
+            out.push(b'\n');
+        }
+        let mut page = Self::json(out);
+        if accepted.media == Media::Yaml {
+            page.content_type = HeaderValue::from_static(Media::Yaml.name());
+        }
+        page
+    }
+
     /// Returns a JSON page.
     #[must_use]
     pub fn json(bytes: impl Into<Bytes>) -> Self {

@@ -55,6 +55,77 @@ impl Body {
             body: Box::pin(body),
         }))
     }
+
+    /// Calls `note` when the body is sent or given up.
+    pub(crate) fn then(self, note: impl FnOnce() + Send + 'static) -> Self {
+        Self::Stream(Box::pin(Noted {
+            body: self,
+            note: Some(Box::new(note)),
+        }))
+    }
+
+    /// Returns these frames as a body that ends, whole, when the drain is requested: a client sees
+    /// a watch that is over and starts a new one elsewhere.
+    pub(crate) fn until_drain(frames: Stream, mut drain: base::Drain) -> Self {
+        let drained = Box::pin(async move { drain.requested().await });
+        Self::Stream(Box::pin(UntilDrain { frames, drained }))
+    }
+}
+
+/// Tells when a body is over.
+struct Noted {
+    body: Body,
+    note: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        if let Some(note) = self.note.take() {
+            note();
+        }
+    }
+}
+
+impl http_body::Body for Noted {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        ctx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.body).poll_frame(ctx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Ends a body when the server drains.
+struct UntilDrain {
+    frames: Stream,
+    drained: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl http_body::Body for UntilDrain {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        ctx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = self.frames.as_mut().poll_frame(ctx);
+        if polled.is_pending() && self.drained.as_mut().poll(ctx).is_ready() {
+            return Poll::Ready(None);
+        }
+        polled
+    }
 }
 
 /// Gives a body our error type.
@@ -101,6 +172,16 @@ impl Chunks {
     #[must_use]
     pub fn left_bytes(&self) -> u64 {
         self.left_bytes
+    }
+
+    /// Joins all that is left.
+    #[must_use]
+    pub fn into_bytes(mut self) -> Bytes {
+        let mut out = BytesMut::with_capacity(usize::try_from(self.left_bytes).unwrap_or(0));
+        for piece in self.pieces.drain(..) {
+            out.extend_from_slice(&piece);
+        }
+        out.freeze()
     }
 
     /// Takes the next frame's bytes.

@@ -20,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use access::{User, identify::Certified};
 use base::Drain;
 use http::Request as HttpRequest;
 use hyper::{
@@ -31,7 +32,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use crate::{Body, Server, ServerError, User, phases};
+use crate::{Body, Server, ServerError, phases};
 
 pub use tls::{Tls, TlsMaterial};
 use watchdog::{Activity, Watched};
@@ -59,10 +60,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Peer {
     /// Where it is.
     pub address: Option<SocketAddr>,
-    /// The certificates it presented, its own first; not verified yet.
-    pub certificates: Vec<rustls::pki_types::CertificateDer<'static>>,
+    /// What became of the certificate it presented; absent if it presented none.
+    pub certified: Option<Certified>,
     /// Who it is, when it is in this process and needs no proof.
-    pub user: Option<User>,
+    pub user: Option<Arc<User>>,
 }
 
 impl Peer {
@@ -70,7 +71,7 @@ impl Peer {
     #[must_use]
     pub fn in_process(user: User) -> Self {
         Self {
-            user: Some(user),
+            user: Some(Arc::new(user)),
             ..Self::default()
         }
     }
@@ -145,8 +146,14 @@ async fn serve_tcp(
         .await;
     match handshake {
         Ok(Ok(stream)) => serve_tls(server, stream, address).await,
-        Ok(Err(error)) => tracing::debug!(%address, %error, "TLS handshake failed"),
-        Err(_) => tracing::debug!(%address, "TLS handshake took too long"),
+        Ok(Err(error)) => {
+            server.metrics().note_failed_handshake();
+            tracing::debug!(%address, %error, "TLS handshake failed");
+        }
+        Err(_) => {
+            server.metrics().note_failed_handshake();
+            tracing::debug!(%address, "TLS handshake took too long");
+        }
     }
 }
 
@@ -155,10 +162,10 @@ async fn serve_tls(server: &Server, stream: TlsStream<TcpStream>, address: Socke
     let speaks_http2 = session.alpn_protocol() == Some(tls::ALPN_HTTP2);
     let peer = Arc::new(Peer {
         address: Some(address),
-        certificates: session
-            .peer_certificates()
-            .map(|chain| chain.iter().map(|one| one.clone().into_owned()).collect())
-            .unwrap_or_default(),
+        certified: session.peer_certificates().and_then(|chain| {
+            let certificates = &server.access().certificates;
+            certificates.judge(chain, server.clock().wall())
+        }),
         user: None,
     });
     let clock = server.clock().clone();

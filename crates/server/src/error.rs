@@ -1,6 +1,6 @@
 //! How the server says no: to a caller, and to whoever starts it.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use api::Status;
 
@@ -12,7 +12,7 @@ pub struct Refusal(Box<Kind>);
 #[derive(Clone, Debug, PartialEq)]
 enum Kind {
     Status(Status),
-    Page { code: u16, text: &'static str },
+    Page { code: u16, text: Cow<'static, str> },
 }
 
 /// A refusal, taken apart for writing.
@@ -25,7 +25,7 @@ pub enum Refused {
         /// HTTP code.
         code: u16,
         /// Body, without a line feed at the end.
-        text: &'static str,
+        text: Cow<'static, str>,
     },
 }
 
@@ -33,15 +33,13 @@ impl Refusal {
     /// Returns the plain `404 page not found` of paths outside the API.
     #[must_use]
     pub fn page_not_found() -> Self {
-        Self(Box::new(Kind::Page {
-            code: 404,
-            text: "404 page not found",
-        }))
+        Self::page(404, "404 page not found")
     }
 
     /// Returns a refusal in plain text.
     #[must_use]
-    pub fn page(code: u16, text: &'static str) -> Self {
+    pub fn page(code: u16, text: impl Into<Cow<'static, str>>) -> Self {
+        let text = text.into();
         Self(Box::new(Kind::Page { code, text }))
     }
 

@@ -11,10 +11,11 @@ use std::{
     task::{Context, Poll},
 };
 
+use access::User;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use crate::{Body, Server, User, body::BodyError, edge::Peer, phases};
+use crate::{Body, Server, body::BodyError, edge::Peer, phases};
 
 /// Serves the requests of one in-process caller. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -11,6 +11,7 @@
 //! Start reading at [`request`] and [`answer`]: what goes in and what comes out.
 
 mod admit;
+mod allow;
 pub mod answer;
 mod audit;
 pub mod body;
@@ -20,9 +21,13 @@ mod delete;
 pub mod edge;
 pub mod error;
 mod faults;
+mod identify;
+mod impersonate;
 pub mod in_process;
 mod list;
 pub mod media;
+mod metrics;
+pub mod mount;
 pub mod pages;
 mod patch;
 mod phases;
@@ -38,19 +43,21 @@ pub mod server;
 pub mod serving;
 mod status_proto;
 mod table;
-pub mod user;
 mod watch;
+pub mod world;
 mod write;
 
+pub use access::User;
 pub use answer::{Answer, Content};
 pub use body::Body;
 pub use error::{Refusal, ServerError};
 pub use in_process::InProcess;
 pub use media::{Accepted, Form, Media};
+pub use metrics::Source as MetricsSource;
 pub use request::{Call, Options, Request, ResourcePath, Target, Verb};
-pub use server::{Limits, Server, Setup};
+pub use server::{Access, Limits, Server, Setup};
 pub use serving::Serving;
-pub use user::User;
+pub use world::LiveWorld;
 
 /// Parsers of this room, open to fuzzing.
 pub mod fuzz {

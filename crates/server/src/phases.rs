@@ -9,40 +9,56 @@ use std::{
 use api::Status;
 
 use crate::{
-    Answer, Body, Refusal, Server, User,
+    Answer, Body, Refusal, Server, allow,
     edge::Peer,
+    identify, impersonate,
+    metrics::Known,
     request::Request,
     respond::{self, Exchange},
     route,
 };
 
 /// Answers one request. Never fails and never panics: whatever happens becomes an answer.
+///
+/// Dropping the future drops the request where it stands; a write that reached the store stays.
 pub(crate) async fn handle(
     server: &Server,
     peer: &Peer,
     http: http::Request<Body>,
 ) -> http::Response<Body> {
     let (head, body) = http.into_parts();
-    let (request, readable) = Request::read(server, peer, head);
-    let mut exchange = Exchange::new(request, body);
+    let (mut exchange, readable) = Request::read(server, peer, head, body);
     let outcome = match readable {
-        Ok(()) => guard(pass(server, peer, &mut exchange)).await,
+        Ok(()) => guard(in_time(server, peer, &mut exchange)).await,
         Err(refusal) => Err(refusal),
     };
-    respond::write(server, exchange, outcome)
+    respond::write(server, &exchange, outcome)
 }
 
 /// The phases. Each `?` ends in the same place, [`respond::write`].
 async fn pass(server: &Server, peer: &Peer, exchange: &mut Exchange) -> Result<Answer, Refusal> {
-    let request = &mut exchange.request;
-    let user = identify(server, peer, request)?;
-    let _seat = server.queue().admit(request.load(), &user)?;
-    let route = route::find(server, request)?;
-    route::serve(server, route).await
+    let caller = identify::caller(server, peer, &mut exchange.request)?;
+    // The audit event opens here: before impersonation, which it records.
+    let user = impersonate::apply(server, caller, &mut exchange.request)?;
+    // Priority and fairness comes here: flows are told apart by the user acted as.
+    let _seat = server.queue().admit(exchange.request.load(), &user)?;
+    allow::request(server, &exchange.request, &user)?;
+    let route = route::find(server, &exchange.request)?;
+    exchange.known = Known::Served;
+    route::serve(server, route, exchange, user).await
 }
 
-fn identify(_server: &Server, _peer: &Peer, _request: &mut Request) -> Result<User, Refusal> {
-    Ok(User::default())
+/// Gives the phases until the request's deadline, if it has one.
+async fn in_time(server: &Server, peer: &Peer, exchange: &mut Exchange) -> Result<Answer, Refusal> {
+    let Some(deadline) = exchange.request.deadline else {
+        return pass(server, peer, exchange).await;
+    };
+    let left = deadline.since(exchange.request.arrived);
+    let done = server.clock().timeout(left, pass(server, peer, exchange));
+    done.await.unwrap_or_else(|_| {
+        let message = "request did not complete within the allotted timeout";
+        Err(Status::timeout(message, 0).into())
+    })
 }
 
 /// Runs `future`; a panic in it becomes a 500 and ends nothing else.
@@ -52,8 +68,10 @@ async fn guard(future: impl Future<Output = Result<Answer, Refusal>>) -> Result<
         let poll = AssertUnwindSafe(|| future.as_mut().poll(ctx));
         std::panic::catch_unwind(poll).unwrap_or_else(|_| {
             tracing::error!("a request panicked");
-            let message = "This request caused apiserver to panic. Look in the logs for details.";
-            Poll::Ready(Err(Status::internal(message).into()))
+            Poll::Ready(Err(Refusal::page(
+                500,
+                "This request caused apiserver to panic. Look in the logs for details.",
+            )))
         })
     })
     .await

@@ -3,12 +3,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use access::{User, user::MASTERS};
 use api::Status;
 
-use crate::{Refusal, User, server::Limits};
-
-/// Members are never turned away, so that a flooded server can still be mended.
-const PRIVILEGED: &str = "system:masters";
+use crate::{Refusal, server::Limits};
 
 /// What upstream tells clients to wait.
 const RETRY_AFTER_SECONDS: u32 = 1;
@@ -66,7 +64,8 @@ impl Queue {
             return Ok(Seat(Some(lane)));
         }
         lane.taken.fetch_sub(1, Ordering::Relaxed);
-        if user.groups.iter().any(|group| group == PRIVILEGED) {
+        // They are never turned away, so that a flooded server can still be mended.
+        if user.is_in(MASTERS) {
             return Ok(Seat(None));
         }
         let message = "Too many requests, please try again later.";
@@ -93,7 +92,9 @@ mod tests {
     use api::Text;
 
     use super::{Load, Queue};
-    use crate::{User, server::Limits};
+    use access::User;
+
+    use crate::server::Limits;
 
     #[test]
     fn turns_away_when_full_but_never_masters_or_watches() {

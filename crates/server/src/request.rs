@@ -19,7 +19,9 @@ use http::{HeaderMap, Method};
 pub use options::{FieldValidation, Options};
 pub use query::Query;
 
-use crate::{User, media::Accepted};
+use access::User;
+
+use crate::media::Accepted;
 
 /// Largest body of a write, as upstream.
 pub const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
@@ -165,6 +167,8 @@ pub struct Call {
     pub warnings: Vec<String>,
     /// `Audit-ID`, for webhooks and logs.
     pub audit_id: Text,
+    /// `User-Agent`: the manager of fields when none is named.
+    pub user_agent: Text,
 }
 
 impl Verb {

@@ -1,30 +1,27 @@
-//! Makes HTTP of an answer. The only file that knows HTTP codes and headers of answers.
+//! Makes HTTP of an answer. The only place that knows the codes and headers of answers.
 
-use std::collections::VecDeque;
+mod encode;
+mod gzip;
+mod warnings;
 
-use api::{Status, Value, json};
-use bytes::Bytes;
+use api::Status;
 use http::{
-    HeaderName, HeaderValue, Method, Response, StatusCode,
-    header::{
-        CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER, WARNING,
-    },
+    Extensions, HeaderName, HeaderValue, Method, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER},
 };
 
 use crate::{
-    Answer, Body, Content, Refusal, Server,
+    Answer, Body, Refusal, Server,
     answer::Page,
     audit::AUDIT_ID,
-    body::Chunks,
     error::Refused,
-    media::{Accepted, Media},
+    media::{self, Accepted, Media},
+    metrics::Known,
+    queue::Load,
     request::Request,
 };
 
-const NOSNIFF: (HeaderName, HeaderValue) = (
-    HeaderName::from_static("x-content-type-options"),
-    HeaderValue::from_static("nosniff"),
-);
+const NOSNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache, private");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
@@ -36,14 +33,20 @@ pub(crate) struct Exchange {
     pub(crate) body: Body,
     /// Warnings for the client.
     pub(crate) warnings: Vec<String>,
+    /// What the transport can do beyond HTTP, for mounted services.
+    pub(crate) extensions: Extensions,
+    /// Whether a route was found; metrics name only what is served.
+    pub(crate) known: Known,
 }
 
 impl Exchange {
-    pub(crate) fn new(request: Request, body: Body) -> Self {
+    pub(crate) fn new(request: Request, body: Body, extensions: Extensions) -> Self {
         Self {
             request,
             body,
             warnings: Vec::new(),
+            extensions,
+            known: Known::Unknown,
         }
     }
 }
@@ -51,80 +54,112 @@ impl Exchange {
 /// Writes the answer, or the refusal.
 pub(crate) fn write(
     server: &Server,
-    exchange: Exchange,
+    exchange: &Exchange,
     outcome: Result<Answer, Refusal>,
 ) -> Response<Body> {
-    let _ = server;
+    let request = &exchange.request;
     let mut response = match outcome {
-        Ok(answer) => write_answer(&exchange, answer),
-        Err(refusal) => write_refusal(&exchange, refusal),
+        Ok(Answer::Http(response)) => response,
+        Ok(answer) => {
+            let response = write_answer(server, request, answer);
+            let (mut head, body) = response.into_parts();
+            let body = gzip::apply(&request.headers, &mut head.headers, body);
+            Response::from_parts(head, body)
+        }
+        Err(refusal) => write_refusal(request, refusal),
     };
     let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(&exchange.request.audit_id) {
+    if let Ok(id) = HeaderValue::from_str(&request.audit_id) {
         headers.insert(AUDIT_ID, id);
     }
     headers.entry(CACHE_CONTROL).or_insert(NO_CACHE);
-    for warning in &exchange.warnings {
-        if let Ok(value) = HeaderValue::from_str(&format!("299 - {warning:?}")) {
-            headers.append(WARNING, value);
-        }
+    warnings::put(&exchange.warnings, headers);
+    if request.method == Method::HEAD {
+        take_body(&mut response);
     }
-    if exchange.request.method == Method::HEAD {
-        empty(&mut response);
+    count(server, exchange, response)
+}
+
+/// Counts the answer: at once, or a stream when it ends.
+fn count(server: &Server, exchange: &Exchange, response: Response<Body>) -> Response<Body> {
+    use http_body::Body as _;
+    let series = server.metrics().series(&exchange.request, exchange.known);
+    let (code, arrived) = (response.status().as_u16(), exchange.request.arrived);
+    if exchange.request.load() == Load::Long && response.status().is_success() {
+        let (open, clock) = (series.open(), server.clock().clone());
+        let note = move || {
+            series.note(code, clock.now().since(arrived), None);
+            drop(open);
+        };
+        return response.map(|body| body.then(note));
     }
+    let took = server.clock().now().since(arrived);
+    series.note(code, took, response.body().size_hint().exact());
     response
 }
 
-fn write_answer(exchange: &Exchange, answer: Answer) -> Response<Body> {
+fn write_answer(server: &Server, request: &Request, answer: Answer) -> Response<Body> {
     match answer {
         Answer::Object {
             code,
             accepted,
             content,
-        } => plain(code, media_type(accepted.media), object(accepted, content)),
+        } => plain(
+            code,
+            HeaderValue::from_static(accepted.media.name()),
+            encode::object(accepted, content),
+        ),
         Answer::List {
-            accepted, pieces, ..
-        } => {
-            let body = Body::Chunks(Chunks::new(pieces));
-            plain(200, media_type(accepted.media), body)
-        }
+            accepted,
+            encoded,
+            pieces,
+        } => plain(
+            200,
+            HeaderValue::from_static(accepted.media.name()),
+            encode::list(accepted, encoded, pieces),
+        ),
         Answer::Watch { media, frames } => {
-            let content_type = match media {
-                Media::Json | Media::Yaml => HeaderValue::from_static("application/json"),
-                Media::Protobuf => {
-                    HeaderValue::from_static("application/vnd.kubernetes.protobuf;stream=watch")
-                }
-            };
-            plain(200, content_type, Body::Stream(frames))
+            let body = Body::until_drain(frames, server.drain_signal());
+            plain(200, HeaderValue::from_static(stream_type(media)), body)
         }
         Answer::Status { accepted, status } => write_status(accepted, &status),
-        Answer::Page(page) => write_page(exchange, page),
+        Answer::Page(page) => write_page(request, page),
         Answer::Http(response) => response,
     }
 }
 
-fn write_refusal(_exchange: &Exchange, refusal: Refusal) -> Response<Body> {
-    let mut response = match refusal.into_refused() {
-        Refused::Status(status) => write_status(Accepted::default(), &status),
-        Refused::Page { code, text } => plain(code, TEXT, format!("{text}\n").into_bytes()),
-    };
-    let (name, value) = NOSNIFF;
-    response.headers_mut().insert(name, value);
-    response
+fn stream_type(media: Media) -> &'static str {
+    match media {
+        Media::Json | Media::Yaml => "application/json",
+        Media::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
+    }
 }
 
-fn write_status(accepted: Accepted, status: &Status) -> Response<Body> {
-    let body = tree(accepted, &status.to_value());
-    let mut response = plain(status.code, media_type(accepted.media), body);
-    let retry = status.details.as_ref().map_or(0, |d| d.retry_after_seconds);
-    if retry > 0 {
-        response.headers_mut().insert(RETRY_AFTER, retry.into());
+fn write_refusal(request: &Request, refusal: Refusal) -> Response<Body> {
+    let mut response = match refusal.into_refused() {
+        Refused::Status(status) => write_status(media::of_refusal(request), &status),
+        Refused::Page { code, text } => plain(code, TEXT, format!("{text}\n").into_bytes()),
+    };
+    if response.headers()[CONTENT_TYPE] == TEXT || response.status() == StatusCode::FORBIDDEN {
+        let nosniff = HeaderValue::from_static("nosniff");
+        response.headers_mut().insert(NOSNIFF, nosniff);
     }
     response
 }
 
-fn write_page(exchange: &Exchange, page: Page) -> Response<Body> {
-    let held = exchange.request.headers.get(IF_NONE_MATCH);
+fn write_status(accepted: Accepted, status: &Status) -> Response<Body> {
+    let body = encode::status(accepted, status);
+    let content_type = HeaderValue::from_static(accepted.media.name());
+    let mut response = plain(status.code, content_type, body);
+    let seconds = status.details.as_ref().map_or(0, |d| d.retry_after_seconds);
+    if seconds > 0 {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+fn write_page(request: &Request, page: Page) -> Response<Body> {
+    let held = request.headers.get(IF_NONE_MATCH);
     let is_held = page.etag.is_some() && held == page.etag.as_ref();
     let mut response = if is_held {
         let mut response = Response::new(Body::Empty);
@@ -150,40 +185,10 @@ fn plain(code: u16, content_type: HeaderValue, body: impl Into<Body>) -> Respons
 }
 
 /// Takes the body away and says how long it was.
-fn empty(response: &mut Response<Body>) {
+fn take_body(response: &mut Response<Body>) {
     use http_body::Body as _;
     let body = std::mem::take(response.body_mut());
     if let Some(size) = body.size_hint().exact() {
         response.headers_mut().insert(CONTENT_LENGTH, size.into());
     }
-}
-
-fn media_type(media: Media) -> HeaderValue {
-    HeaderValue::from_static(media.name())
-}
-
-fn object(accepted: Accepted, content: Content) -> Body {
-    match content {
-        Content::Bytes { json, .. } if accepted.media == Media::Json && !accepted.pretty => {
-            let pieces = VecDeque::from([json, Bytes::from_static(b"\n")]);
-            Body::Chunks(Chunks::new(pieces))
-        }
-        Content::Bytes { json, .. } => match json::read(&json) {
-            Ok(parsed) => tree(accepted, &parsed.value),
-            Err(_) => Body::Full(json),
-        },
-        Content::Tree { value, .. } => tree(accepted, &value),
-        Content::Encoded(bytes) => Body::Full(bytes),
-    }
-}
-
-fn tree(accepted: Accepted, value: &Value) -> Body {
-    let mut out = Vec::with_capacity(1024);
-    if accepted.pretty {
-        json::write_pretty(value, &mut out);
-    } else {
-        json::write(value, &mut out);
-        out.push(b'\n');
-    }
-    Body::from(out)
 }

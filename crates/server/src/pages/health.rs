@@ -43,6 +43,20 @@ impl Health {
         Self(checks)
     }
 
+    /// Returns the path of every page, for the index.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        let mut paths = Vec::new();
+        for page in ["healthz", "livez", "readyz"] {
+            paths.push(format!("/{page}"));
+            let checks = self.0.iter().filter(|check| match page {
+                "readyz" => check.ready,
+                _ => check.live,
+            });
+            paths.extend(checks.map(|check| format!("/{page}/{}", check.name)));
+        }
+        paths
+    }
+
     /// Returns the page at a path below one of the three, if there is one.
     pub(crate) fn page(&self, path: &str, query: &Query) -> Option<Result<Page, Refusal>> {
         let path = path.strip_prefix('/')?;

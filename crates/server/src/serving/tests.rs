@@ -125,6 +125,7 @@ impl Bench {
             deadline: None,
             warnings: Vec::new(),
             audit_id: Text::default(),
+            user_agent: Text::default(),
         }
     }
 
