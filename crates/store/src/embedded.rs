@@ -61,6 +61,9 @@ pub struct EmbeddedOptions {
     /// The log may be this much larger than the live entries before a snapshot makes it small
     /// again. More means fewer snapshots, thus less wear; and a longer start.
     pub log_slack_bytes: u64,
+    /// Size of the first segment. Small, because a new store should be small and start at once.
+    /// Each next one is twice as large; one that is too small for a frame is made larger.
+    pub segment_bytes_first: u64,
     /// Segments grow up to this size.
     pub segment_bytes_max: u64,
     /// Writes are refused as busy while more than this waits for the disk.
@@ -75,6 +78,8 @@ impl Default for EmbeddedOptions {
             history: HistoryLimits::default(),
             // Replayed in about a quarter of a second.
             log_slack_bytes: 64 * 1024 * 1024,
+            // Zeroed in a millisecond.
+            segment_bytes_first: 1024 * 1024,
             // Changing segments costs three syncs; at 16 MiB that is one for 2,000 small writes.
             segment_bytes_max: 16 * 1024 * 1024,
             // Twenty of the largest values; more than a healthy disk ever lets wait.
@@ -94,7 +99,7 @@ impl EmbeddedOptions {
                 ..HistoryLimits::default()
             },
             log_slack_bytes: 16 * 1024 * 1024,
-            segment_bytes_max: segment::SEGMENT_BYTES_FIRST,
+            segment_bytes_max: 4 * 1024 * 1024,
             ..Self::default()
         }
     }
@@ -162,7 +167,7 @@ impl EmbeddedStore {
             },
             LockRefusal::Io(error) => StoreError::io("lock", &dir)(error),
         })?;
-        let recovered = recover::recover(&disk, clock, options.history.clone(), &mut rng)?;
+        let recovered = recover::recover(&disk, clock, &options, &mut rng)?;
         let drive = options.drive;
         let (shared, committer) = driver::start(disk, rng, recovered, lock, options);
         let driver = match drive {
@@ -239,7 +244,7 @@ impl Store for EmbeddedStore {
 impl Drop for EmbeddedStore {
     fn drop(&mut self) {
         // Whoever wants to know how it ended closes the store before dropping it.
-        let _ = self.close();
+        drop(self.close());
         if let Driver::Thread(handle) = &self.driver
             && let Some(handle) = handle.lock().take()
         {

@@ -366,7 +366,7 @@ impl Shared {
 
     fn start_snapshot(&self, committer: &mut Committer) {
         let facts = self.desk.lock().head.mark_facts(&self.hub, FrameKind::End);
-        match committer.log.rotate(&facts) {
+        match committer.log.rotate(&facts, 0) {
             Ok(()) => {}
             Err(error @ StoreError::Full { .. }) => {
                 return self.report("no room for a snapshot", &error);

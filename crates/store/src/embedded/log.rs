@@ -6,7 +6,7 @@ use base::{Rng, WallTime};
 
 use super::{
     format::{self, FRAME_HEADER_BYTES, FrameHeader, FrameKind, SEGMENT_HEADER_BYTES, aligned},
-    segment::{self, SEGMENT_BYTES_FIRST, Segment, Spare},
+    segment::{self, Segment, Spare},
 };
 use crate::{contract::Revision, disk::Disk, error::StoreError};
 
@@ -61,13 +61,13 @@ impl Log {
             full: tail.full,
             spares: tail.spares,
             spare_next: tail.spare_next,
-            segment_bytes_max: segment_bytes_max.max(SEGMENT_BYTES_FIRST),
+            segment_bytes_max,
         }
     }
 
     /// Makes the first segment of a new store.
-    pub(super) fn create(disk: &dyn Disk, rng: &mut Rng) -> Result<Tail, StoreError> {
-        let spare = segment::make_spare(disk, 1, SEGMENT_BYTES_FIRST)?;
+    pub(super) fn create(disk: &dyn Disk, rng: &mut Rng, size: u64) -> Result<Tail, StoreError> {
+        let spare = segment::make_spare(disk, 1, size)?;
         Ok(Tail {
             active: segment::take_spare(disk, &spare, 1, rng.next_u64())?,
             offset: SEGMENT_HEADER_BYTES as u64,
@@ -91,7 +91,7 @@ impl Log {
     ) -> Result<(), StoreError> {
         let needed = aligned(frame.len()) as u64 + RESERVE_BYTES;
         if self.offset + needed > self.active.header.size {
-            self.rotate(facts)?;
+            self.rotate(facts, needed)?;
         }
         self.write_frame(frame, facts)
     }
@@ -133,12 +133,18 @@ impl Log {
         Ok(())
     }
 
-    /// Goes on in a new segment. Its predecessor says so in its last frame, so that a lost segment
-    /// is noticed.
-    pub(super) fn rotate(&mut self, facts: &FrameFacts) -> Result<(), StoreError> {
-        let spare = match self.spares.pop() {
-            Some(spare) => spare,
-            None => self.spare_job().run(&*self.disk)?,
+    /// Goes on in a new segment with room for `needed` bytes. Its predecessor says so in its last
+    /// frame, so that a lost segment is noticed.
+    pub(super) fn rotate(&mut self, facts: &FrameFacts, needed: u64) -> Result<(), StoreError> {
+        let size_min = SEGMENT_HEADER_BYTES as u64 + needed;
+        let fitting = self.spares.iter().position(|spare| spare.size >= size_min);
+        let spare = match fitting {
+            Some(at) => self.spares.swap_remove(at),
+            None => {
+                let mut job = self.spare_job();
+                job.size = job.size.max(size_min);
+                job.run(&*self.disk)?
+            }
         };
         let number = self.active.header.number + 1;
         let salt = self.rng.next_u64();

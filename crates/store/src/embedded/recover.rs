@@ -12,6 +12,7 @@ use base::{Clock, Moment, Rng, WallTime};
 
 use self::scan::{Found, FrameReader};
 use super::{
+    EmbeddedOptions,
     format::{FrameHeader, FrameKind, SEGMENT_HEADER_BYTES, take_record},
     log::{Log, Tail},
     segment::{self, FileRole, Segment, Spare, log_name, snapshot_name},
@@ -21,7 +22,6 @@ use crate::{
     contract::{Change, Durability, Expected, Revision, Write},
     disk::Disk,
     error::StoreError,
-    history::HistoryLimits,
     hub::{Hub, View, make_event},
 };
 
@@ -50,7 +50,7 @@ struct Inventory {
 pub(super) fn recover(
     disk: &Arc<dyn Disk>,
     clock: &Clock,
-    limits: HistoryLimits,
+    options: &EmbeddedOptions,
     rng: &mut Rng,
 ) -> Result<Recovered, StoreError> {
     let inventory = take_inventory(&**disk)?;
@@ -59,7 +59,7 @@ pub(super) fn recover(
     }
     let newest = inventory.snapshots.last().copied();
     if newest.is_none() && inventory.logs.is_empty() {
-        return begin(disk, clock, limits, rng, &inventory);
+        return begin(disk, clock, options, rng, &inventory);
     }
     let (first, sequence, ceiling, view) = match newest {
         Some(number) => {
@@ -72,7 +72,7 @@ pub(super) fn recover(
         disk,
         now: clock.now(),
         wall: clock.wall(),
-        hub: Hub::new(clock.clone(), limits, view),
+        hub: Hub::new(clock.clone(), options.history.clone(), view),
         sequence,
         ceiling,
         last: None,
@@ -93,7 +93,8 @@ pub(super) fn recover(
     } = replay;
 
     // Nothing was changed on the disk so far; from here on only what recovery has made needless.
-    let mut spares = keep_spares(&**disk, &inventory)?;
+    let size_min = options.segment_bytes_first;
+    let mut spares = keep_spares(&**disk, &inventory, size_min)?;
     let mut spare_next = inventory.spares.last().copied().unwrap_or(0) + 1;
     for number in unused {
         let name = segment::spare_name(spare_next);
@@ -101,7 +102,7 @@ pub(super) fn recover(
         let path = disk.path().join(log_name(number));
         disk.rename(&log_name(number), &name)
             .map_err(StoreError::io("put aside", path))?;
-        spares.extend(spare_of(&**disk, name)?);
+        spares.extend(spare_of(&**disk, name, size_min)?);
     }
     for number in inventory.logs.iter().filter(|number| **number < first) {
         remove(&**disk, &log_name(*number))?;
@@ -137,7 +138,7 @@ pub(super) fn recover(
 fn begin(
     disk: &Arc<dyn Disk>,
     clock: &Clock,
-    limits: HistoryLimits,
+    options: &EmbeddedOptions,
     rng: &mut Rng,
     inventory: &Inventory,
 ) -> Result<Recovered, StoreError> {
@@ -145,8 +146,8 @@ fn begin(
         remove(&**disk, &segment::spare_name(*number))?;
     }
     Ok(Recovered {
-        hub: Hub::new(clock.clone(), limits, View::empty()),
-        tail: Log::create(&**disk, rng)?,
+        hub: Hub::new(clock.clone(), options.history.clone(), View::empty()),
+        tail: Log::create(&**disk, rng, options.segment_bytes_first)?,
         ceiling: Revision::START,
         snapshot: None,
         is_sealed: true,
@@ -176,19 +177,23 @@ fn remove(disk: &dyn Disk, name: &str) -> Result<(), StoreError> {
         .map_err(StoreError::io("remove", disk.path().join(name)))
 }
 
-fn keep_spares(disk: &dyn Disk, inventory: &Inventory) -> Result<Vec<Spare>, StoreError> {
+fn keep_spares(
+    disk: &dyn Disk,
+    inventory: &Inventory,
+    size_min: u64,
+) -> Result<Vec<Spare>, StoreError> {
     let mut spares = Vec::new();
     for number in &inventory.spares {
-        spares.extend(spare_of(disk, segment::spare_name(*number))?);
+        spares.extend(spare_of(disk, segment::spare_name(*number), size_min)?);
     }
     Ok(spares)
 }
 
 /// Returns the file as a spare, or removes it if it is too small to be one.
-fn spare_of(disk: &dyn Disk, name: String) -> Result<Option<Spare>, StoreError> {
+fn spare_of(disk: &dyn Disk, name: String, size_min: u64) -> Result<Option<Spare>, StoreError> {
     let size = disk.open(&name).and_then(|file| file.size());
     let size = size.map_err(StoreError::io("open", disk.path().join(&name)))?;
-    if size < segment::SEGMENT_BYTES_FIRST {
+    if size < size_min {
         remove(disk, &name)?;
         return Ok(None);
     }

@@ -12,10 +12,6 @@ use crate::{
     error::StoreError,
 };
 
-/// Size of the first segment. Small, because a new store should be small and start at once; large
-/// enough for the largest frame.
-pub(super) const SEGMENT_BYTES_FIRST: u64 = 4 * 1024 * 1024;
-
 const LOG: &str = "log-";
 const SPARE: &str = "spare-";
 const SNAPSHOT: &str = "snapshot-";
