@@ -159,6 +159,10 @@ fn says_full_and_goes_on_when_there_is_room() {
     run.advance_secs(2);
     assert!(store.health().is_ok());
     run.forget_uncertain(&store);
+    let before = store.revision().wait().expect("the newest revision");
+    run.write_synced(&store).expect("there is room");
+    let after = store.revision().wait().expect("the newest revision");
+    assert_eq!(after, before.next(), "refused writes take no revision");
     run.writes(&store, 10);
     store.close().wait().expect("there is room");
     let crashed = open(&disk.crash(), run.clock()).expect("nothing failed");

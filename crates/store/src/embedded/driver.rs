@@ -319,8 +319,9 @@ impl Shared {
         let facts = self.desk.lock().head.mark_facts(&self.hub, FrameKind::Seal);
         // Tried again after the same delay if there is no room.
         committer.last_frame = now;
-        match committer.log.append_mark(&facts) {
-            Ok(()) => committer.is_sealed = true,
+        match committer.log.append_seal(&facts) {
+            // Without room for it, the end of the segment follows with the next frame.
+            Ok(_) => committer.is_sealed = true,
             Err(StoreError::Full { .. }) => {}
             Err(fault) => {
                 committer.is_sealed = true;
@@ -503,10 +504,8 @@ impl Shared {
             .as_ref()
             .map_or(FrameKind::Close, |_| FrameKind::Seal);
         let facts = self.desk.lock().head.mark_facts(&self.hub, kind);
-        committer
-            .log
-            .append_close(&facts)
-            .and(failed.map_or(Ok(()), Err))
+        committer.log.append_seal(&facts)?;
+        failed.map_or(Ok(()), Err)
     }
 
     fn set_ended(&self, ended: &Result<(), StoreError>) {

@@ -23,6 +23,9 @@ pub(super) const FRAME_HEADER_BYTES: usize = 48;
 pub(super) const SNAPSHOT_HEADER_BYTES: usize = 64;
 /// Frames begin at multiples of this.
 pub(super) const FRAME_ALIGN: usize = 8;
+/// A seal stands at a multiple of this, so that no lost sector or page takes both the last records
+/// and the seal that vouches for them.
+pub(super) const SEAL_ALIGN: u64 = 4096;
 /// No frame is larger: a frame is closed at [`FRAME_BYTES_FULL`], and one record fits on top.
 pub(super) const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024 - 64 * 1024;
 /// A frame this large takes no more records. Larger ones would hold up their writers for longer
@@ -44,6 +47,12 @@ pub(super) enum FrameKind {
 }
 
 impl FrameKind {
+    /// Returns whether the frame stands at the next multiple of [`SEAL_ALIGN`], if the segment is
+    /// long enough, and not right behind its predecessor.
+    pub(super) fn is_seal(self) -> bool {
+        matches!(self, Self::Seal | Self::Close)
+    }
+
     fn code(self) -> u8 {
         match self {
             Self::Batch => 1,

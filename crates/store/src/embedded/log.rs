@@ -5,14 +5,16 @@ use std::{collections::VecDeque, sync::Arc};
 use base::{Rng, WallTime};
 
 use super::{
-    format::{self, FRAME_HEADER_BYTES, FrameHeader, FrameKind, SEGMENT_HEADER_BYTES, aligned},
+    format::{
+        self, FRAME_HEADER_BYTES, FrameHeader, FrameKind, SEAL_ALIGN, SEGMENT_HEADER_BYTES, aligned,
+    },
     segment::{self, Segment, Spare},
 };
 use crate::{contract::Revision, disk::Disk, error::StoreError};
 
-/// Room kept at the end of every segment, so that the frame that ends it or closes the store always
-/// fits, also when the disk is full.
-const RESERVE_BYTES: u64 = 2 * FRAME_HEADER_BYTES as u64;
+/// Room kept at the end of every segment for a seal that stands apart, another one behind it, and
+/// the frame that ends it. They must fit also when the disk is full.
+const RESERVE_BYTES: u64 = SEAL_ALIGN + 3 * FRAME_HEADER_BYTES as u64;
 
 /// Appends frames. Used by one thread at a time.
 pub(super) struct Log {
@@ -96,15 +98,23 @@ impl Log {
         self.write_frame(frame, facts)
     }
 
-    /// Appends a frame without records into the reserve, where it always fits.
-    pub(super) fn append_mark(&mut self, facts: &FrameFacts) -> Result<(), StoreError> {
-        let mut frame = vec![0; FRAME_HEADER_BYTES];
-        self.append(&mut frame, facts)
-    }
-
-    /// Appends the frame that closes the store; it takes no new segment.
-    pub(super) fn append_close(&mut self, facts: &FrameFacts) -> Result<(), StoreError> {
-        self.write_frame(&mut vec![0; FRAME_HEADER_BYTES], facts)
+    /// Appends a seal. It takes no new segment: where nothing else fits any more, the reserve has
+    /// room for it. Returns whether it was written; a reserve is used once.
+    pub(super) fn append_seal(&mut self, facts: &FrameFacts) -> Result<bool, StoreError> {
+        let header_bytes = FRAME_HEADER_BYTES as u64;
+        let size = self.active.header.size;
+        let (behind, apart) = (self.offset, self.offset.next_multiple_of(SEAL_ALIGN));
+        if apart + 2 * header_bytes <= size {
+            self.offset = apart;
+        } else if behind + 2 * header_bytes > size {
+            return Ok(false);
+        }
+        let sealed = self.write_frame(&mut vec![0; FRAME_HEADER_BYTES], facts);
+        if sealed.is_err() {
+            // Without the seal, the next frame stands where it is looked for.
+            self.offset = behind;
+        }
+        sealed.map(|()| true)
     }
 
     fn write_frame(&mut self, frame: &mut Vec<u8>, facts: &FrameFacts) -> Result<(), StoreError> {

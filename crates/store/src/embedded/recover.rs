@@ -255,10 +255,12 @@ impl Replay<'_> {
                         return Ok(reader.offset());
                     }
                 }
-                Found::Frame(_) => {
+                Found::Frame(header) if header.sequence > self.sequence => {
                     return Err(reader.damaged(offset, "a frame is missing before this one"));
                 }
-                Found::Nothing => return Ok(offset),
+                // An old number is what an earlier use of the file left. Its salt tells already,
+                // but where chance is seeded, salts may come again.
+                Found::Frame(_) | Found::Nothing => return Ok(offset),
             }
         }
     }

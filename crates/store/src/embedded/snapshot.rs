@@ -203,7 +203,12 @@ impl Reader {
             block.clear();
             block.extend_from_slice(&header);
             block.resize(BLOCK_HEADER_BYTES + length, 0);
-            self.fill(&mut block[BLOCK_HEADER_BYTES..])?;
+            match self.fill(&mut block[BLOCK_HEADER_BYTES..]) {
+                Err(StoreError::Damaged { .. }) => {
+                    return at_begin(self, "the file ends inside this block");
+                }
+                other => other?,
+            }
             if block_crc(&block, self.salt) != u32_at(&header, 4) {
                 return at_begin(self, "the checksum of a block is wrong");
             }

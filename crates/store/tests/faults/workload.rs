@@ -15,8 +15,8 @@ use store::{
 /// Small enough that a short run changes segments and takes snapshots.
 pub(crate) fn options() -> EmbeddedOptions {
     EmbeddedOptions {
-        segment_bytes_first: 4 * 1024,
-        segment_bytes_max: 8 * 1024,
+        segment_bytes_first: 8 * 1024,
+        segment_bytes_max: 12 * 1024,
         log_slack_bytes: 6 * 1024,
         drive: Drive::Inline,
         ..EmbeddedOptions::default()

@@ -3,7 +3,10 @@
 use std::{path::PathBuf, sync::Arc};
 
 use super::super::{
-    format::{self, FRAME_ALIGN, FRAME_HEADER_BYTES, FrameHeader, SEGMENT_HEADER_BYTES, aligned},
+    format::{
+        self, FRAME_ALIGN, FRAME_HEADER_BYTES, FrameHeader, SEAL_ALIGN, SEGMENT_HEADER_BYTES,
+        aligned,
+    },
     segment::Segment,
 };
 use crate::{disk::DiskFile, error::StoreError};
@@ -69,10 +72,19 @@ impl FrameReader {
 
     /// Reads the frame at the current offset and goes on behind it.
     pub(super) fn next_frame(&mut self) -> Result<Found, StoreError> {
-        let found = self.frame_at(self.offset)?;
+        let mut begin = self.offset;
+        let mut found = self.frame_at(begin)?;
+        if matches!(found, Found::Nothing) {
+            // A seal stands apart.
+            begin = self.offset.next_multiple_of(SEAL_ALIGN);
+            found = match self.frame_at(begin)? {
+                Found::Frame(header) if header.kind.is_seal() => Found::Frame(header),
+                _ => Found::Nothing,
+            };
+        }
         if let Found::Frame(_) = found {
             let length = FRAME_HEADER_BYTES + self.records.len();
-            self.offset += aligned(length) as u64;
+            self.offset = begin + aligned(length) as u64;
         }
         Ok(found)
     }
