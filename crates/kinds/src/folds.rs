@@ -48,16 +48,18 @@ impl Fold for Binding {
 
     fn apply(&self, pod: &mut Value, binding: &Value) -> Result<(), Status> {
         let name = pod.str_at(&["metadata", "name"]).unwrap_or_default();
-        let conflict = |why: String| Err(Status::conflict("", "pods/binding", name, &why));
+        let conflict = |why: String| Status::conflict("", "pods/binding", name, &why);
         if pod.at(&["metadata", "deletionTimestamp"]).is_some() {
-            return conflict(format!(
+            return Err(conflict(format!(
                 "pod {name} is being deleted, cannot be assigned to a host"
-            ));
+            )));
         }
         match pod.str_at(&["spec", "nodeName"]).unwrap_or_default() {
             "" => {}
             node => {
-                return conflict(format!("pod {name} is already assigned to node {node:?}"));
+                return Err(conflict(format!(
+                    "pod {name} is already assigned to node {node:?}"
+                )));
             }
         }
         let gates = pod.at(&["spec", "schedulingGates"]);
@@ -65,7 +67,9 @@ impl Fold for Binding {
             .and_then(Value::as_array)
             .is_some_and(|gates| !gates.is_empty())
         {
-            return conflict(format!("pod {name} has non-empty .spec.schedulingGates"));
+            return Err(conflict(format!(
+                "pod {name} has non-empty .spec.schedulingGates"
+            )));
         }
         let node = binding.str_at(&["target", "name"]).unwrap_or_default();
         pod.set_at(&["spec", "nodeName"], node.into());
