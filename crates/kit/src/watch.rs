@@ -39,7 +39,8 @@ pub const METADATA: HeaderValue = HeaderValue::from_static(
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json",
 );
 
-const METADATA_LIST: HeaderValue = HeaderValue::from_static(
+/// What makes the server send lists of metadata only.
+pub const METADATA_LIST: HeaderValue = HeaderValue::from_static(
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json",
 );
 

@@ -1,0 +1,88 @@
+//! Empties a namespace that is being deleted, pods first, and then lets it go.
+//!
+//! [`plan`] decides and words the conditions, [`act`] deletes.
+
+pub mod act;
+pub mod plan;
+
+use kit::{Head, Key, Object, Resource, Scope, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::claim::Headed;
+
+/// What controllers remember of a namespace.
+#[derive(Debug, Deserialize)]
+pub struct Namespace {
+    /// Metadata.
+    pub metadata: Head,
+    /// Wish.
+    #[serde(default)]
+    pub spec: Spec,
+    /// State.
+    #[serde(default)]
+    pub status: Status,
+}
+
+/// The wish of a namespace.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Spec {
+    /// Who must be done before it goes.
+    pub finalizers: Vec<String>,
+}
+
+/// The state of a namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// `Active` or `Terminating`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub phase: String,
+    /// How its deletion goes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
+
+/// A condition of a namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Condition {
+    /// What it is about.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `True` or `False`.
+    pub status: String,
+    /// When the status last changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_transition_time: Option<Time>,
+    /// One word.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// A sentence.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+impl Namespace {
+    /// Returns the resource.
+    #[must_use]
+    pub fn resource() -> Resource {
+        Resource::new("", "v1", "namespaces", "Namespace", Scope::Cluster)
+    }
+}
+
+impl Object for Namespace {
+    fn key(&self) -> Key {
+        self.metadata.key()
+    }
+
+    fn revision(&self) -> u64 {
+        self.metadata.resource_version
+    }
+}
+
+impl Headed for Namespace {
+    fn head(&self) -> &Head {
+        &self.metadata
+    }
+}
