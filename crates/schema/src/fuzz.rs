@@ -47,6 +47,10 @@ pub fn decoding(shape: &Shape, data: &[u8]) {
     assert_eq!(defaulted, value, "defaults are set once");
     let _ = validate(shape, &value, Some(&again));
     if !shape.is_custom() {
+        let mut canonical = Vec::new();
+        json::write(&value, &mut canonical);
+        let quick = proto::transcode(shape, &canonical).expect("what was written is JSON");
+        assert_eq!(quick, proto::object(shape, &value), "both ways agree");
         protobuf(shape, &proto::object(shape, &value));
     }
 }

@@ -134,6 +134,12 @@ pub struct Struct {
     pub(crate) forced: Box<[u16]>,
     /// Places of fields that travel in protobuf, ascending by (outer) number; set by [`Shapes::finish`].
     pub(crate) wire: Box<[u16]>,
+    /// For each field its place in `wire` plus one; 0 for those that do not travel.
+    pub(crate) wire_places: Box<[u16]>,
+    /// For each place in `wire` what is written when the field is absent.
+    pub(crate) zeros: Box<[Box<[u8]>]>,
+    /// The fields that travel have one order in JSON and on the wire, and none is inlined.
+    pub(crate) straight: bool,
 }
 
 /// What becomes of fields that a struct does not name.
@@ -302,7 +308,20 @@ impl Shapes {
             let (forced, wire) = (self.forced(shape), wire(shape));
             if let Form::Struct(shape) = &mut self.nodes[place].form {
                 shape.forced = forced;
+                shape.straight =
+                    wire.is_sorted() && shape.fields.iter().all(|field| field.inline == [0, 0]);
+                shape.wire_places = wire_places(&wire, shape.fields.len());
                 shape.wire = wire;
+            }
+        }
+        // Zero values hold those of other structs, so this comes when the order of all is known.
+        for place in 0..self.nodes.len() {
+            let Form::Struct(shape) = &self.nodes[place].form else {
+                continue;
+            };
+            let zeros = crate::proto::zeros(&self, shape);
+            if let Form::Struct(shape) = &mut self.nodes[place].form {
+                shape.zeros = zeros;
             }
         }
         self.defaults = self.find_defaults();
@@ -402,6 +421,17 @@ fn wire(shape: &Struct) -> Box<[u16]> {
         .collect();
     wire.sort_unstable_by_key(|(_, numbers)| *numbers);
     wire.into_iter().map(|(place, _)| place).collect()
+}
+
+fn wire_places(wire: &[u16], count: usize) -> Box<[u16]> {
+    if wire.is_empty() {
+        return Box::default();
+    }
+    let mut places = vec![0; count].into_boxed_slice();
+    for (place, field) in (1..).zip(wire) {
+        places[usize::from(*field)] = place;
+    }
+    places
 }
 
 impl Shape {

@@ -72,6 +72,7 @@ impl Reader<'_> {
     ) -> Result<(), ProtoError> {
         let mut cursor = Cursor::new(bytes);
         let mut next = 0;
+        let mut highest = 0;
         while let Some(tag) = cursor.tag()? {
             let Some(found) = find(shape, outer, tag.number, next) else {
                 cursor.skip(tag)?;
@@ -86,19 +87,28 @@ impl Reader<'_> {
                 self.fields(shape, way, inner, object, places, depth)?;
                 continue;
             }
-            let at = match places.last() {
+            let known = match places.last() {
                 Some(last) if *last == place => Some(places.len() - 1),
+                // Numbers ascend, so a field is mostly met for the first time. An inlined message may
+                // come twice, and then its fields do.
+                _ if outer.is_empty() && found > highest => None,
                 _ => places.iter().position(|known| *known == place),
             };
-            let slot = match at {
-                Some(at) => &mut object.fields_mut()[at].1,
-                None => {
-                    object.push(field.name.clone(), Value::Null);
+            highest = highest.max(found);
+            if known.is_none() && !self.is_repeated(field.shape) {
+                let value = self.one(field.shape, tag, &mut cursor, depth)?;
+                if kept(self.shapes, field, &value) {
+                    object.push(field.name.clone(), value);
                     places.push(place);
-                    let fields = object.fields_mut();
-                    &mut fields.last_mut().expect("it has just been pushed").1
                 }
-            };
+                continue;
+            }
+            let at = known.unwrap_or_else(|| {
+                object.push(field.name.clone(), Value::Null);
+                places.push(place);
+                places.len() - 1
+            });
+            let slot = &mut object.fields_mut()[at].1;
             self.value(field.shape, tag, &mut cursor, slot, depth)?;
         }
         Ok(())
@@ -199,6 +209,11 @@ impl Reader<'_> {
             }
         }
         self.body(id, cursor.bytes(tag)?, depth + 1)
+    }
+
+    fn is_repeated(&self, id: ShapeId) -> bool {
+        let node = self.shapes.node(id);
+        matches!(node.form, Form::List { .. } | Form::Map { .. }) && !node.wrapped
     }
 
     /// Leaves out what Go leaves out, and puts the rest in order.

@@ -1,6 +1,6 @@
 //! Trees to messages, from back to front as gogo does, so that no length is computed twice.
 
-use api::{Object, Value, time};
+use api::{Object, Text, Value, time};
 use base::WallTime;
 use base64::Engine as _;
 use smallvec::SmallVec;
@@ -10,6 +10,9 @@ use crate::{Field, Form, Scalar, ShapeId, Shapes, Struct, decode::BASE64};
 
 /// How deeply messages may nest; trees are never deeper. What lies deeper is left out.
 const DEPTH_MAX: usize = 1_100;
+
+/// How deeply zero values may nest: a struct that holds itself by value does not exist in Go.
+const ZERO_DEPTH_MAX: usize = 32;
 
 /// First guess of a message's size; the buffer doubles when it is too small.
 const CAPACITY: usize = 2_048;
@@ -21,11 +24,24 @@ pub(super) fn message(shapes: &Shapes, id: ShapeId, value: &Value) -> Vec<u8> {
     out.finish()
 }
 
+/// Returns what is written for each absent field of a struct, in the order of the wire.
+pub(super) fn zeros(shapes: &Shapes, shape: &Struct) -> Box<[Box<[u8]>]> {
+    let writer = Writer { shapes };
+    let zero = |place: &u16| {
+        let mut out = Back::with_capacity(16);
+        let field = &shape.fields[usize::from(*place)];
+        writer.field(field, None, &mut out, DEPTH_MAX - ZERO_DEPTH_MAX);
+        out.finish().into_boxed_slice()
+    };
+    shape.wire.iter().map(zero).collect()
+}
+
 struct Writer<'a> {
     shapes: &'a Shapes,
 }
 
-type Slots<'v> = SmallVec<[Option<&'v Value>; 64]>;
+/// For each field of a struct the place of its value in the object plus one; 0 for none.
+type Slots = SmallVec<[u16; 64]>;
 
 impl Writer<'_> {
     /// Writes the inside of a message; an absent value is the zero value.
@@ -47,8 +63,13 @@ impl Writer<'_> {
     }
 
     fn fields(&self, shape: &Struct, object: Option<&Object>, out: &mut Back, depth: usize) {
-        let slots = slots(shape, object);
-        self.level(shape, &shape.wire, 0, &slots, out, depth);
+        let values = object.map_or(&[][..], Object::fields);
+        let places = slots(shape, values);
+        let given = Given {
+            values,
+            places: &places,
+        };
+        self.level(shape, &shape.wire, 0, given, out, depth);
     }
 
     /// Writes the fields at these places, which lie in the message `level` levels of inlining down.
@@ -57,7 +78,7 @@ impl Writer<'_> {
         shape: &Struct,
         places: &[u16],
         level: usize,
-        slots: &[Option<&Value>],
+        given: Given<'_>,
         out: &mut Back,
         depth: usize,
     ) {
@@ -65,7 +86,7 @@ impl Writer<'_> {
         while let Some((last, before)) = rest.split_last() {
             let field = &shape.fields[usize::from(*last)];
             if !field.is_inlined(level) {
-                self.field(field, slots[usize::from(*last)], out, depth);
+                self.field(field, given.value(*last), out, depth);
                 rest = before;
                 continue;
             }
@@ -77,7 +98,7 @@ impl Writer<'_> {
             };
             let first = rest.len() - rest.iter().rev().take_while(same).count();
             let end = out.len();
-            self.level(shape, &rest[first..], level + 1, slots, out, depth);
+            self.level(shape, &rest[first..], level + 1, given, out, depth);
             out.head(outer, out.len() - end);
             rest = &rest[..first];
         }
@@ -232,23 +253,34 @@ impl Writer<'_> {
     }
 }
 
+/// The values of an object, and where that of each field is.
+#[derive(Clone, Copy)]
+struct Given<'v> {
+    values: &'v [(Text, Value)],
+    places: &'v [u16],
+}
+
+impl<'v> Given<'v> {
+    fn value(self, place: u16) -> Option<&'v Value> {
+        let slot = usize::from(self.places[usize::from(place)]);
+        slot.checked_sub(1).map(|at| &self.values[at].1)
+    }
+}
+
 /// Finds the value of each of the struct's fields. Objects in normal form have them in its order.
-fn slots<'v>(shape: &Struct, object: Option<&'v Object>) -> Slots<'v> {
-    let mut slots: Slots<'v> = SmallVec::from_elem(None, shape.fields.len());
+fn slots(shape: &Struct, values: &[(Text, Value)]) -> Slots {
+    let mut slots: Slots = SmallVec::from_elem(0, shape.fields.len());
     let mut next = 0;
-    for (name, value) in object.into_iter().flat_map(Object::iter) {
-        let ahead = shape.fields[next..]
-            .iter()
-            .take(4)
-            .position(|field| field.name == name);
-        let place = match ahead {
+    for (slot, (name, _)) in (1..=u16::MAX).zip(values) {
+        let mut ahead = shape.fields[next..].iter().take(8);
+        let place = match ahead.position(|field| field.name == *name) {
             Some(steps) => next + steps,
             None => match shape.place(name) {
                 Some(place) => place,
                 None => continue,
             },
         };
-        slots[place] = Some(value);
+        slots[place] = slot;
         next = place + 1;
     }
     slots

@@ -70,6 +70,10 @@ fn round(shape: &Shape, json_path: &Path) -> Result<(), String> {
         return Err(format!("decoding changed it:\n{before}\n{after}"));
     }
     let envelope = proto::read_envelope(&golden).map_err(|error| error.to_string())?;
+    let quick = proto::transcode(shape, after.as_bytes()).map_err(|error| error.to_string())?;
+    if quick != proto::object(shape, &tree) {
+        return Err("transcoding gives other bytes".to_owned());
+    }
     let message = proto::object(shape, &tree);
     if message != envelope.raw {
         let same = message
