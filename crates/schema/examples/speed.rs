@@ -1,5 +1,7 @@
 //! How long the hot paths of this room take: `cargo run --release -p schema --example speed`.
 //!
+//! With a word behind `--` only the measurements whose names hold it run.
+//!
 //! CPU time of one thread by the wall, medians of many runs; nothing else should run beside it.
 
 #[path = "../tests/all/loader.rs"]
@@ -16,6 +18,10 @@ const RUNS: usize = 2_000;
 /// Prints the median time of `work` in microseconds, `setup` not counted.
 #[allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 fn measure<T, R>(name: &str, mut setup: impl FnMut() -> T, mut work: impl FnMut(T) -> R) {
+    let wanted = std::env::args().nth(1).unwrap_or_default();
+    if !name.contains(&wanted) {
+        return;
+    }
     let mut times: Vec<u128> = (0..RUNS)
         .map(|_| {
             let input = setup();
