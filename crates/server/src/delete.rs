@@ -13,7 +13,7 @@ use base::WallTime;
 use crate::{
     Answer, Call,
     collection::Stored,
-    read,
+    crds, read,
     registry::Resource,
     serving::Serving,
     write::{Done, Door, MODIFIED, Old, Writer, meta},
@@ -21,7 +21,7 @@ use crate::{
 
 use options::{DeleteOptions, Policy};
 
-pub(crate) use many::many;
+pub(crate) use many::{delete_all as all, many};
 
 /// Held until the garbage collector has made dependents orphans.
 const ORPHAN: &str = "orphan";
@@ -163,6 +163,10 @@ impl Writer<'_> {
         let kind = self.resource.kind();
         let now = self.serving.clock.wall();
         let mut object = old.value.clone();
+        if crds::is_definition(kind) && !Meta::of(&object).is_leaving() {
+            crds::hold(&mut object, now);
+            return Step::Hold(object);
+        }
         if kind.traits.spec_finalizers && !meta::spec_finalizers_gone(&object) {
             return hold_by_spec(object, options, now);
         }

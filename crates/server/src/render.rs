@@ -6,7 +6,7 @@
 use api::{Gvk, Status, Value, json};
 use base::WallTime;
 use bytes::Bytes;
-use schema::{Conversion, Unknown, proto};
+use schema::{Conversion, Unknown, columns::Columns, proto};
 
 use crate::{
     Accepted, Answer, Call, Content, Form, Media, collection::Stored, media::MetaVersion,
@@ -189,6 +189,8 @@ pub(crate) struct Showing {
     pub(crate) include: Include,
     /// Date and time of the request: tables show ages.
     pub(crate) now: WallTime,
+    /// Columns of a table that say themselves where their cells lie.
+    pub(crate) columns: Option<Columns>,
 }
 
 /// What the rows of a table carry.
@@ -227,15 +229,19 @@ impl Showing {
     /// # Errors
     /// 400 for options that cannot be read.
     pub(crate) fn of(call: &Call, resource: &Resource) -> Result<Self, Status> {
-        let include = match call.accepted.form {
-            Form::Table(_) => Include::read(&call.options.include_object)?,
-            _ => Include::default(),
-        };
+        let mut include = Include::default();
+        let mut columns = None;
+        if let Form::Table(_) = call.accepted.form {
+            include = Include::read(&call.options.include_object)?;
+            let given = &resource.version().columns;
+            columns = (!given.is_empty()).then(|| Columns::new(given));
+        }
         Ok(Self {
             resource: resource.clone(),
             accepted: call.accepted,
             include,
             now: call.received,
+            columns,
         })
     }
 

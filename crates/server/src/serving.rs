@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use api::{Status, Value};
+use api::{Status, Text, Value};
 use base::{Clock, Rng, Tasks};
 use parking_lot::Mutex;
 use schema::{Kind, Scope, Subresource, View};
-use store::{Prefix, Store};
+use store::{Prefix, Store, StoreError};
 
 use crate::{
-    Answer, Call, Content, Verb,
+    Answer, Call, Content, User, Verb,
     collection::Collection,
-    delete, list, read,
+    crds, delete, list, read,
     registry::{ClusterId, Origin, Registry, Resource, Served},
     render::Showing,
     watch,
@@ -25,6 +25,8 @@ pub struct Serving {
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
     rng: Mutex<Rng>,
+    /// In whose name the server writes of its own accord.
+    pub(crate) own_user: Arc<User>,
 }
 
 impl Serving {
@@ -43,13 +45,31 @@ impl Serving {
             clock,
             tasks,
             rng: Mutex::new(rng),
+            own_user: Arc::new(User {
+                name: Text::const_new("system:apiserver"),
+                groups: vec![Text::const_new("system:masters")],
+                ..User::default()
+            }),
         };
         let served: Vec<Arc<Served>> = kinds
             .into_iter()
-            .map(|kind| serving.served(kind, Origin::BuiltIn))
+            .map(|mut kind| {
+                if crds::is_definition(&kind) {
+                    crds::equip(&mut kind);
+                }
+                serving.served(kind, Origin::BuiltIn)
+            })
             .collect();
         serving.registry.put_all(&served);
         serving
+    }
+
+    /// Serves what is defined in the store; definitions are followed from then on.
+    ///
+    /// # Errors
+    /// Faults of the store.
+    pub async fn open(self: &Arc<Self>) -> Result<(), StoreError> {
+        crds::open(self).await
     }
 
     /// Returns a kind with a collection that is not read yet.

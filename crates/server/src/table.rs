@@ -105,25 +105,12 @@ fn cells(showing: &Showing, tree: &Value) -> Vec<Value> {
     if let Some(cells) = resource.kind().behavior.table(occasion, tree) {
         return cells;
     }
+    if let Some(columns) = &showing.columns {
+        return columns.cells(tree, showing.now);
+    }
     let name = tree.str_at(&["metadata", "name"]).unwrap_or_default();
-    let columns = &resource.version().columns;
-    if columns.is_empty() {
-        let created = tree.at(&["metadata", "creationTimestamp"]).cloned();
-        return vec![Value::from(name), created.unwrap_or_default()];
-    }
-    columns.iter().map(|column| by_path(column, tree)).collect()
-}
-
-fn by_path(column: &Column, tree: &Value) -> Value {
-    if column.path.is_empty() {
-        return Value::Null;
-    }
-    let path: Vec<&str> = column
-        .path
-        .split('.')
-        .filter(|part| !part.is_empty())
-        .collect();
-    tree.at(&path).cloned().unwrap_or_default()
+    let created = tree.at(&["metadata", "creationTimestamp"]).cloned();
+    vec![Value::from(name), created.unwrap_or_default()]
 }
 
 /// Returns the definitions of a version's columns.

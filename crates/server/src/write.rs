@@ -356,6 +356,17 @@ impl<'a> Writer<'a> {
         ask.validate(self.call, None, Some(old)).await
     }
 
+    /// Returns the write of a change that the server makes of its own accord, unasked by anyone and
+    /// not subject to admission.
+    ///
+    /// # Errors
+    /// 500 if the object has lost its form.
+    pub(crate) fn approve_own(&self, object: Value, old: &Old) -> Result<Approved, Status> {
+        let is_released = meta::is_released(self.resource.kind(), &object, &old.value);
+        let end = if is_released { End::Release } else { End::Put };
+        self.approve_end(object, old, end)
+    }
+
     /// Returns the write that marks an object as leaving; [`Self::admit_delete`] came before.
     ///
     /// # Errors
@@ -392,7 +403,12 @@ impl<'a> Writer<'a> {
         }
         causes.extend(kind.behavior.validate(occasion, object, old));
         if kind.traits.custom {
-            causes.extend(crate::custom::validate(self.shape(), object, old));
+            causes.extend(crate::custom::validate(
+                &self.resource.gvk(),
+                self.shape(),
+                object,
+                old,
+            ));
         }
         // Upstream looks at the metadata of a new object only if its kind found nothing.
         if old.is_none() && causes.is_empty() {

@@ -70,7 +70,11 @@ fn answer(showing: &Showing, page: &Page) -> Result<Answer, Status> {
     list::answer(showing, page)
 }
 
-async fn delete_all(
+/// Deletes these objects, many at once. What has gone meanwhile is no error.
+///
+/// # Errors
+/// The first refusal; others may have been deleted.
+pub(crate) async fn delete_all(
     serving: &Serving,
     call: &mut Call,
     resource: &Resource,

@@ -1,5 +1,6 @@
 //! Requests against a served store, in process: method, path and body in; code and body out.
 
+mod definitions;
 mod deletes;
 mod reads;
 mod watches;
@@ -28,7 +29,7 @@ pub(crate) const START: WallTime = WallTime {
 
 /// A server of the built-in kinds on an empty memory store, at a clock that stands still.
 pub(crate) struct Bench {
-    pub(crate) serving: Serving,
+    pub(crate) serving: Arc<Serving>,
     pub(crate) clock: FakeClock,
     pub(crate) store: Arc<MemoryStore>,
 }
@@ -44,13 +45,13 @@ impl Bench {
     pub(crate) fn new() -> Self {
         let (clock, handle) = Clock::fake(START);
         let store = Arc::new(MemoryStore::new(clock.clone()));
-        let serving = Serving::new(
+        let serving = Arc::new(Serving::new(
             kinds::load().kinds,
             Arc::clone(&store) as Arc<dyn store::Store>,
             clock,
             Tasks::new(),
             Rng::from_seed(1),
-        );
+        ));
         Self {
             serving,
             clock: handle,
@@ -62,13 +63,13 @@ impl Bench {
     pub(crate) fn restarted(&self) -> Self {
         let (clock, handle) = Clock::fake(START);
         Self {
-            serving: Serving::new(
+            serving: Arc::new(Serving::new(
                 kinds::load().kinds,
                 Arc::clone(&self.store) as Arc<dyn store::Store>,
                 clock,
                 Tasks::new(),
                 Rng::from_seed(2),
-            ),
+            )),
             clock: handle,
             store: Arc::clone(&self.store),
         }
@@ -127,6 +128,21 @@ impl Bench {
             audit_id: Text::default(),
             user_agent: Text::default(),
         }
+    }
+
+    /// Sends until the answer is good, letting other tasks run in between.
+    pub(crate) async fn until(&self, line: &str, good: impl Fn(&Reply) -> bool) -> Reply {
+        for _ in 0..1_000 {
+            let reply = self.send(line, "").await;
+            if good(&reply) {
+                return reply;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!(
+            "{line} never became good: {}",
+            self.send(line, "").await.body
+        );
     }
 
     /// Sends something that must work.
