@@ -41,6 +41,7 @@ fn measure<T, R>(name: &str, mut setup: impl FnMut() -> T, mut work: impl FnMut(
     );
 }
 
+#[allow(clippy::too_many_lines, reason = "one line a measurement")]
 fn main() {
     let shapes = loader::load(include_str!("../../kinds/data/kinds.txt"));
     let pod = &shapes["v1 Pod"];

@@ -63,10 +63,12 @@ struct Part {
 }
 
 impl<'a> Transcoder<'a> {
+    #[inline]
     fn peek(&self) -> u8 {
         self.json.get(self.at).copied().unwrap_or(0)
     }
 
+    #[inline]
     fn expect(&mut self, byte: u8) -> Done {
         if self.peek() == byte {
             self.at += 1;
@@ -77,6 +79,7 @@ impl<'a> Transcoder<'a> {
     }
 
     /// Takes a literal if it stands here.
+    #[inline]
     fn take(&mut self, word: &[u8]) -> bool {
         let there = self.json[self.at.min(self.json.len())..].starts_with(word);
         if there {
@@ -86,6 +89,7 @@ impl<'a> Transcoder<'a> {
     }
 
     /// Takes a string without escapes.
+    #[inline]
     fn plain(&mut self) -> Result<&'a [u8], NotCanonical> {
         self.expect(b'"')?;
         let rest = &self.json[self.at..];
@@ -168,10 +172,12 @@ impl<'a> Transcoder<'a> {
         Ok(if negative { -number } else { number })
     }
 
+    #[inline]
     fn varint(&mut self, number: u64) {
         wire::put_varint(number, &mut self.out);
     }
 
+    #[inline]
     fn tag(&mut self, number: u32, wire: u8) {
         self.varint(u64::from(number << 3 | u32::from(wire)));
     }
@@ -181,6 +187,7 @@ impl<'a> Transcoder<'a> {
     }
 
     /// Writes tag and a place for the length; [`close`](Self::close) fills it.
+    #[inline]
     fn open(&mut self, number: u32) -> usize {
         self.tag(number, BYTES);
         self.out.push(0);
@@ -188,6 +195,7 @@ impl<'a> Transcoder<'a> {
     }
 
     /// Writes the length of what was written since `start`.
+    #[inline]
     fn close(&mut self, start: usize) {
         let length = self.out.len() - start;
         if length < 0x80 {

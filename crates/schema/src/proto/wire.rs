@@ -62,6 +62,7 @@ impl<'a> Cursor<'a> {
         Self { rest: bytes }
     }
 
+    #[inline]
     pub(super) fn varint(&mut self) -> Result<u64, ProtoError> {
         // Most are one byte: tags, lengths, small numbers.
         if let [byte, rest @ ..] = self.rest
@@ -85,6 +86,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Returns the next tag, or nothing at the end of the message.
+    #[inline]
     pub(super) fn tag(&mut self) -> Result<Option<Tag>, ProtoError> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -98,6 +100,7 @@ impl<'a> Cursor<'a> {
         Ok(Some(Tag { number, wire }))
     }
 
+    #[inline]
     pub(super) fn bytes(&mut self, tag: Tag) -> Result<&'a [u8], ProtoError> {
         expect(tag, BYTES)?;
         let length = self.varint()?;
@@ -232,15 +235,20 @@ impl Back {
         self.buffer.len() - self.start
     }
 
-    pub(super) fn finish(mut self) -> Vec<u8> {
-        self.buffer.drain(..self.start);
-        self.buffer
+    /// Returns what was written, in a vector without room to spare, because it may be kept.
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.buffer[self.start..].to_vec()
     }
 
+    #[inline]
     fn room(&mut self, count: usize) {
-        if self.start >= count {
-            return;
+        if self.start < count {
+            self.grow(count);
         }
+    }
+
+    #[cold]
+    fn grow(&mut self, count: usize) {
         let length = self.len();
         let capacity = (self.buffer.len() * 2).max(length + count);
         let mut buffer = vec![0; capacity];
@@ -249,6 +257,7 @@ impl Back {
         self.start = capacity - length;
     }
 
+    #[inline]
     pub(super) fn raw(&mut self, bytes: &[u8]) {
         self.room(bytes.len());
         let end = self.start;
@@ -256,6 +265,7 @@ impl Back {
         self.buffer[self.start..end].copy_from_slice(bytes);
     }
 
+    #[inline]
     pub(super) fn varint(&mut self, number: u64) {
         if number < 0x80 {
             self.room(1);
@@ -274,23 +284,27 @@ impl Back {
         self.buffer[self.start + count - 1] = rest as u8;
     }
 
+    #[inline]
     pub(super) fn tag(&mut self, number: u32, wire: u8) {
         self.varint(u64::from(number << 3 | u32::from(wire)));
     }
 
     /// Writes a field of bytes.
+    #[inline]
     pub(super) fn bytes(&mut self, number: u32, bytes: &[u8]) {
         self.raw(bytes);
         self.head(number, bytes.len());
     }
 
     /// Writes tag and length before what was written last.
+    #[inline]
     pub(super) fn head(&mut self, number: u32, length: usize) {
         self.varint(length as u64);
         self.tag(number, BYTES);
     }
 
     /// Writes a field that is a number.
+    #[inline]
     pub(super) fn number(&mut self, number: u32, value: i64) {
         self.varint(value.cast_unsigned());
         self.tag(number, VARINT);

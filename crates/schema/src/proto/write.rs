@@ -15,7 +15,7 @@ const DEPTH_MAX: usize = 1_100;
 const ZERO_DEPTH_MAX: usize = 32;
 
 /// First guess of a message's size; the buffer doubles when it is too small.
-const CAPACITY: usize = 2_048;
+const CAPACITY: usize = 4_096;
 
 /// Returns the message of a struct.
 pub(super) fn message(shapes: &Shapes, id: ShapeId, value: &Value) -> Vec<u8> {

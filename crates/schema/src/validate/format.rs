@@ -267,7 +267,7 @@ fn is_isbn10(text: &str) -> bool {
             .zip(values)
             .map(|(weight, value)| weight * value)
             .sum();
-        sum % 11 == 0
+        sum.is_multiple_of(11)
     })
 }
 
@@ -281,7 +281,7 @@ fn is_isbn13(text: &str) -> bool {
         .enumerate()
         .map(|(place, byte)| u32::from(byte - b'0') * if place % 2 == 0 { 1 } else { 3 })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 fn is_credit_card(text: &str) -> bool {
@@ -302,7 +302,7 @@ fn is_credit_card(text: &str) -> bool {
             }
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 fn is_ssn(text: &str) -> bool {
@@ -341,7 +341,7 @@ fn is_base64(text: &str) -> bool {
     let bare = text.trim_end_matches('=');
     let padding = text.len() - bare.len();
     !text.is_empty()
-        && text.len() % 4 == 0
+        && text.len().is_multiple_of(4)
         && padding <= 2
         && bare
             .bytes()

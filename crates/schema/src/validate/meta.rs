@@ -50,7 +50,7 @@ pub(super) fn embedded(metadata: &Value, rule: NameRule, path: &Path<'_>) -> Vec
     };
     names(&meta, scope, rule, path, &mut errors);
     // An embedded object, such as a template, needs no name.
-    errors.retain(|error| !(error.detail == "name or generateName is required"));
+    errors.retain(|error| error.detail != "name or generateName is required");
     rest(&meta, path, &mut errors);
     finalizers(&meta, path, &mut errors);
     managed_fields(&meta, path, &mut errors);

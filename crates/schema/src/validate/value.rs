@@ -78,7 +78,7 @@ impl<'a> Checker<'a> {
         match value {
             Value::Array(items) => {
                 if let Form::List { item, kind } = &node.form {
-                    self.items(*item, kind, items, old, path, found, depth);
+                    self.items((*item, kind), items, old, path, found, depth);
                 }
                 if let Some(rules) = rules {
                     count_items(rules, items, path, found);
@@ -105,8 +105,7 @@ impl<'a> Checker<'a> {
 
     fn items(
         &self,
-        item: ShapeId,
-        kind: &ListKind,
+        (item, kind): (ShapeId, &ListKind),
         items: &[Value],
         old: Option<&Value>,
         path: &Path<'_>,

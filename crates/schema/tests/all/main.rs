@@ -1,5 +1,6 @@
 //! Tests of this room against the shapes of the built-in kinds.
 
+mod bundles;
 mod custom;
 mod decoding;
 mod fuzzing;
