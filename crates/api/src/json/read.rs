@@ -36,14 +36,16 @@ pub fn read(bytes: &[u8]) -> Result<Parsed, JsonError> {
         Err(_) => Cow::Owned(lossy(bytes)),
     };
     let mut reader = Reader::new(&text);
-    let value = reader.document()?;
-    if let Some(error) = reader.number_error {
-        return Err(error);
+    match reader.document() {
+        Ok(value) if reader.number_error.is_none() => Ok(Parsed {
+            value,
+            duplicates: reader.duplicates,
+        }),
+        _ => Err(reader
+            .fault
+            .or(reader.number_error)
+            .unwrap_or(JsonError::End)),
     }
-    Ok(Parsed {
-        value,
-        duplicates: reader.duplicates,
-    })
 }
 
 /// Replaces each byte that belongs to no valid sequence by U+FFFD.
@@ -56,14 +58,17 @@ fn lossy(bytes: &[u8]) -> String {
     text
 }
 
+/// Reading stopped; why, lies in the reader. So results stay as small as what they carry.
+struct Stop;
+
+type Read<T> = Result<T, Stop>;
+
 /// An object or array that is open. Its finished parts lie in the reader's stacks from `start` on.
 struct Frame {
     kind: Kind,
     start: usize,
     /// A name came twice in this object.
     repeated: bool,
-    /// Names of this object by hash, once there are many.
-    names: Option<Box<HashTable<usize>>>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -83,7 +88,10 @@ struct Reader<'a> {
     marks: Vec<u64>,
     /// Items of all open arrays.
     items: Vec<Value>,
+    /// Names by hash of open objects that have many, with the places where these begin.
+    tables: Vec<(usize, HashTable<usize>)>,
     duplicates: Vec<String>,
+    fault: Option<JsonError>,
     number_error: Option<JsonError>,
     hasher: DefaultHashBuilder,
 }
@@ -98,26 +106,37 @@ impl<'a> Reader<'a> {
             fields: Vec::with_capacity(64),
             marks: Vec::with_capacity(64),
             items: Vec::with_capacity(32),
+            tables: Vec::new(),
             duplicates: Vec::new(),
+            fault: None,
             number_error: None,
             hasher: DefaultHashBuilder::default(),
         }
     }
 
-    fn document(&mut self) -> Result<Value, JsonError> {
-        let value = self.tree()?;
+    fn document(&mut self) -> Read<Value> {
+        let value = match self.value()? {
+            Some(value) => value,
+            None => self.tree()?,
+        };
         match self.token() {
             None => Ok(value),
             Some(_) => Err(self.wrong(AFTER_TOP)),
         }
     }
 
-    fn tree(&mut self) -> Result<Value, JsonError> {
+    /// Reads the rest of the outermost container, which was opened.
+    fn tree(&mut self) -> Read<Value> {
         loop {
-            let Some(mut value) = self.begin_value()? else {
+            let kind = self.frames.last().map(|frame| frame.kind);
+            let complete = match kind {
+                Some(Kind::Object) => self.members()?,
+                _ => self.elements()?,
+            };
+            let Some(mut value) = complete else {
                 continue;
             };
-            // A value is complete: hand it to what encloses it, as far out as things end here.
+            // A container is complete: hand it to what encloses it, as far out as things end here.
             loop {
                 let Some(frame) = self.frames.last() else {
                     return Ok(value);
@@ -130,7 +149,6 @@ impl<'a> Reader<'a> {
                     match self.token() {
                         Some(b',') => {
                             self.at += 1;
-                            self.key()?;
                             break;
                         }
                         Some(b'}') => value = self.end_object(),
@@ -151,28 +169,87 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads fields of the open object until it ends, or until one of them opens a container, which
+    /// answers none.
+    fn members(&mut self) -> Read<Option<Value>> {
+        loop {
+            if self.token() != Some(b'"') {
+                return Err(self.wrong(KEY));
+            }
+            self.at += 1;
+            let name = self.string()?;
+            if self.token() != Some(b':') {
+                return Err(self.wrong(AFTER_KEY));
+            }
+            self.at += 1;
+            let mark = fingerprint(name.as_bytes());
+            if self.seen(&name, mark) {
+                self.report(&name);
+            }
+            self.marks.push(mark);
+            // The value follows before the field is pushed, so that nothing is written twice.
+            let outer = self.frames.len();
+            let value = self.value()?;
+            if self.frames.len() > outer {
+                self.fields.push((name, Value::Null));
+                let frame = self.frames.last_mut().expect("it was just opened");
+                if frame.kind == Kind::Object {
+                    frame.start = self.fields.len();
+                }
+                return Ok(None);
+            }
+            self.fields.push((name, value.unwrap_or_default()));
+            match self.token() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => return Ok(Some(self.end_object())),
+                _ => return Err(self.wrong(AFTER_PAIR)),
+            }
+        }
+    }
+
+    /// Reads items of the open array until it ends, or until one of them opens a container, which
+    /// answers none.
+    fn elements(&mut self) -> Read<Option<Value>> {
+        loop {
+            let Some(value) = self.value()? else {
+                return Ok(None);
+            };
+            self.items.push(value);
+            match self.token() {
+                Some(b',') => self.at += 1,
+                Some(b']') => return Ok(Some(self.end_array())),
+                _ => return Err(self.wrong(AFTER_ITEM)),
+            }
+        }
+    }
+
     /// Reads a scalar or an empty container, or opens a container and answers none.
     #[inline]
-    fn begin_value(&mut self) -> Result<Option<Value>, JsonError> {
+    fn value(&mut self) -> Read<Option<Value>> {
         let value = match self.token() {
             Some(b'"') => {
                 self.at += 1;
                 Value::String(self.string()?)
             }
             Some(b'{') => {
-                self.open(Kind::Object, self.fields.len())?;
+                self.check_depth()?;
+                self.at += 1;
                 if self.token() != Some(b'}') {
-                    self.key()?;
+                    self.open(Kind::Object, self.fields.len());
                     return Ok(None);
                 }
-                self.end_object()
+                self.at += 1;
+                Value::Object(Object::default())
             }
             Some(b'[') => {
-                self.open(Kind::Array, self.items.len())?;
+                self.check_depth()?;
+                self.at += 1;
                 if self.token() != Some(b']') {
+                    self.open(Kind::Array, self.items.len());
                     return Ok(None);
                 }
-                self.end_array()
+                self.at += 1;
+                Value::Array(Vec::new())
             }
             Some(b'-' | b'0'..=b'9') => self.number()?,
             Some(b't') => self.literal("true", Value::Bool(true))?,
@@ -183,55 +260,44 @@ impl<'a> Reader<'a> {
         Ok(Some(value))
     }
 
-    fn open(&mut self, kind: Kind, start: usize) -> Result<(), JsonError> {
+    fn check_depth(&mut self) -> Read<()> {
         if self.frames.len() >= DEPTH_MAX {
             return Err(self.wrong(TOO_DEEP));
         }
-        self.at += 1;
+        Ok(())
+    }
+
+    fn open(&mut self, kind: Kind, start: usize) {
         self.frames.push(Frame {
             kind,
             start,
             repeated: false,
-            names: None,
         });
-        Ok(())
     }
 
     fn end_array(&mut self) -> Value {
         self.at += 1;
         let frame = self.frames.pop().expect("an array is open");
-        Value::Array(self.items.split_off(frame.start))
+        // Unlike a split, this allocates just what is needed wherever the array begins.
+        Value::Array(self.items.drain(frame.start..).collect())
     }
 
     fn end_object(&mut self) -> Value {
         self.at += 1;
         let frame = self.frames.pop().expect("an object is open");
         self.marks.truncate(frame.start);
-        let fields = self.fields.split_off(frame.start);
+        if self
+            .tables
+            .last()
+            .is_some_and(|table| table.0 == frame.start)
+        {
+            self.tables.pop();
+        }
+        let fields = self.fields.drain(frame.start..);
         if frame.repeated {
-            return Value::Object(fields.into_iter().collect());
+            return Value::Object(fields.collect());
         }
-        Value::Object(Object::from_unique(fields))
-    }
-
-    /// Reads a name and its colon, and opens the field.
-    fn key(&mut self) -> Result<(), JsonError> {
-        if self.token() != Some(b'"') {
-            return Err(self.wrong(KEY));
-        }
-        self.at += 1;
-        let name = self.string()?;
-        if self.token() != Some(b':') {
-            return Err(self.wrong(AFTER_KEY));
-        }
-        self.at += 1;
-        let mark = fingerprint(&name);
-        if self.seen(&name, mark) {
-            self.report(&name);
-        }
-        self.fields.push((name, Value::Null));
-        self.marks.push(mark);
-        Ok(())
+        Value::Object(Object::from_unique(fields.collect()))
     }
 
     /// Returns whether the open object has this name already.
@@ -241,20 +307,22 @@ impl<'a> Reader<'a> {
             return false;
         };
         let start = frame.start;
-        let count = self.fields.len() - start;
-        let seen = if count < HASH_FROM {
-            let known = self.marks[start..].iter().zip(&self.fields[start..]);
-            known
-                .into_iter()
-                .any(|(other, field)| *other == mark && field.0 == name)
+        let seen = if self.fields.len() - start < HASH_FROM {
+            // Nearly always no mark is the same, and no name is looked at.
+            self.marks[start..].contains(&mark)
+                && self.fields[start..].iter().any(|field| field.0 == name)
         } else {
-            let names = frame.names.get_or_insert_default();
-            seen_by_hash(names, &self.hasher, &self.fields, start, name)
+            if self.tables.last().is_none_or(|table| table.0 != start) {
+                self.tables.push((start, HashTable::new()));
+            }
+            let table = self.tables.last_mut().expect("it has just been pushed");
+            seen_by_hash(&mut table.1, &self.hasher, &self.fields, start, name)
         };
         frame.repeated |= seen;
         seen
     }
 
+    #[cold]
     fn report(&mut self, name: &str) {
         if self.duplicates.len() >= DUPLICATES_MAX {
             return;
@@ -308,6 +376,7 @@ impl<'a> Reader<'a> {
     fn token(&mut self) -> Option<u8> {
         loop {
             match self.bytes.get(self.at) {
+                Some(byte) if *byte > b' ' => return Some(*byte),
                 Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
                 Some(byte) => return Some(*byte),
                 None => return None,
@@ -317,7 +386,7 @@ impl<'a> Reader<'a> {
 
     /// Reads a string whose opening quote was read.
     #[inline]
-    fn string(&mut self) -> Result<Text, JsonError> {
+    fn string(&mut self) -> Read<Text> {
         let start = self.at;
         let end = plain_end(self.bytes, start);
         self.at = end;
@@ -328,13 +397,13 @@ impl<'a> Reader<'a> {
             }
             Some(b'\\') => self.escaped(start),
             Some(_) => Err(self.wrong(IN_STRING)),
-            None => Err(JsonError::End),
+            None => Err(self.stop(JsonError::End)),
         }
     }
 
     /// Reads the rest of a string from its first escape on.
     #[cold]
-    fn escaped(&mut self, start: usize) -> Result<Text, JsonError> {
+    fn escaped(&mut self, start: usize) -> Read<Text> {
         let mut text = String::with_capacity((self.at - start) + 32);
         text.push_str(&self.text[start..self.at]);
         loop {
@@ -354,13 +423,13 @@ impl<'a> Reader<'a> {
                     text.push_str(&self.text[self.at..end]);
                     self.at = end;
                 }
-                None => return Err(JsonError::End),
+                None => return Err(self.stop(JsonError::End)),
             }
         }
     }
 
     /// Reads what follows a backslash.
-    fn escape(&mut self) -> Result<char, JsonError> {
+    fn escape(&mut self) -> Read<char> {
         let unescaped = match self.bytes.get(self.at) {
             Some(b'b') => '\u{8}',
             Some(b'f') => '\u{c}',
@@ -379,7 +448,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads four hexadecimal digits, and the second half of a pair of surrogates if it follows.
-    fn escape_hex(&mut self) -> Result<char, JsonError> {
+    fn escape_hex(&mut self) -> Read<char> {
         let first = self.hex()?;
         if let Some(unescaped) = char::from_u32(first) {
             return Ok(unescaped);
@@ -398,7 +467,7 @@ impl<'a> Reader<'a> {
         Ok(char::REPLACEMENT_CHARACTER)
     }
 
-    fn hex(&mut self) -> Result<u32, JsonError> {
+    fn hex(&mut self) -> Read<u32> {
         let mut code = 0;
         for _ in 0..4 {
             let digit = self.bytes.get(self.at).map(|byte| char::from(*byte));
@@ -411,7 +480,7 @@ impl<'a> Reader<'a> {
         Ok(code)
     }
 
-    fn number(&mut self) -> Result<Value, JsonError> {
+    fn number(&mut self) -> Read<Value> {
         let start = self.at;
         let negative = self.bytes[start] == b'-';
         if negative {
@@ -465,7 +534,7 @@ impl<'a> Reader<'a> {
         Ok(Value::Float(number))
     }
 
-    fn digits(&mut self, context: &'static str) -> Result<(), JsonError> {
+    fn digits(&mut self, context: &'static str) -> Read<()> {
         let start = self.at;
         while let Some(b'0'..=b'9') = self.bytes.get(self.at) {
             self.at += 1;
@@ -476,7 +545,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn literal(&mut self, word: &'static str, value: Value) -> Result<Value, JsonError> {
+    fn literal(&mut self, word: &'static str, value: Value) -> Read<Value> {
         if self.bytes[self.at..].starts_with(word.as_bytes()) {
             self.at += word.len();
             return Ok(value);
@@ -488,24 +557,31 @@ impl<'a> Reader<'a> {
         Err(self.wrong_even_at_end(expecting(word, right)))
     }
 
-    /// Returns the error for the next byte; the end of the input is an error of its own.
     #[cold]
-    fn wrong(&self, context: &'static str) -> JsonError {
+    fn stop(&mut self, fault: JsonError) -> Stop {
+        self.fault = Some(fault);
+        Stop
+    }
+
+    /// Stops at the next byte; the end of the input is a fault of its own.
+    #[cold]
+    fn wrong(&mut self, context: &'static str) -> Stop {
         if self.at < self.bytes.len() {
             self.wrong_even_at_end(context)
         } else {
-            JsonError::End
+            self.stop(JsonError::End)
         }
     }
 
-    /// Returns the error for the next byte; Go's scanner meets a space at the end of the input.
+    /// Stops at the next byte; Go's scanner meets a space at the end of the input.
     #[cold]
-    fn wrong_even_at_end(&self, context: &'static str) -> JsonError {
-        JsonError::Character {
+    fn wrong_even_at_end(&mut self, context: &'static str) -> Stop {
+        let fault = JsonError::Character {
             byte: self.bytes.get(self.at).copied().unwrap_or(b' '),
             context,
             offset: (self.at + 1).min(self.bytes.len()),
-        }
+        };
+        self.stop(fault)
     }
 }
 
@@ -534,31 +610,26 @@ fn seen_by_hash(
 
 /// Returns a number that differs for most different names; cheap, and compared before the names.
 #[inline]
-fn fingerprint(name: &str) -> u64 {
-    let bytes = name.as_bytes();
-    let len = bytes.len();
-    let load = |at: usize| {
-        let eight = bytes
-            .get(at..at + 8)
-            .and_then(|eight| eight.try_into().ok());
-        u64::from_le_bytes(eight.unwrap_or_default())
-    };
-    if len >= 8 {
-        let ends = load(0) ^ load(len - 8).rotate_left(23);
-        return ends.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ len as u64;
+fn fingerprint(name: &[u8]) -> u64 {
+    if let (Some(first), Some(last)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        let ends = u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(23);
+        return ends.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ name.len() as u64;
     }
-    let mut few = [0; 8];
-    few[..len].copy_from_slice(bytes);
-    u64::from_le_bytes(few)
+    // Short names differ in every byte that they have; the length tells "a" from "a\0".
+    let shift = |mark: u64, byte: &u8| mark << 8 | u64::from(*byte);
+    name.iter().fold(name.len() as u64, shift)
 }
 
 /// Returns where the next quote, backslash or control character stands, or the end.
 #[inline]
-pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+pub(super) fn plain_end(bytes: &[u8], start: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    while let Some(Ok(eight)) = bytes.get(at..at + 8).map(TryInto::try_into) {
-        let word = u64::from_le_bytes(eight);
+    let rest = bytes.get(start..).unwrap_or_default();
+    let (words, tail) = rest.as_chunks::<8>();
+    let mut at = start;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
         let quote = word ^ (ONES * b'"' as u64);
         let slash = word ^ (ONES * b'\\' as u64);
         // The lowest bit found is exact, which is all that is asked.
@@ -571,13 +642,8 @@ pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
         }
         at += 8;
     }
-    while let Some(byte) = bytes.get(at) {
-        if matches!(byte, b'"' | b'\\' | 0..0x20) {
-            break;
-        }
-        at += 1;
-    }
-    at
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    at + tail.iter().position(special).unwrap_or(tail.len())
 }
 
 fn expecting(word: &str, right: usize) -> &'static str {

@@ -6,9 +6,21 @@ use base::WallTime;
 
 use super::{Meta, OwnerReference};
 use crate::{
-    Value,
+    Object, Text, Value,
     json::{self, scan},
 };
+
+/// Fields of metadata that a head keeps.
+const KEPT: [&str; 8] = [
+    "name",
+    "namespace",
+    "uid",
+    "generation",
+    "deletionTimestamp",
+    "labels",
+    "ownerReferences",
+    "finalizers",
+];
 
 /// What is kept of a stored object beside its bytes.
 ///
@@ -68,17 +80,26 @@ impl Head {
         Self::with(&Meta::of(object), resource_version_at(bytes))
     }
 
-    /// Returns the head of canonical bytes; only their metadata is opened.
+    /// Returns the head of canonical bytes; of their metadata only what is kept is opened.
     ///
     /// Returns none if there is no metadata.
     #[must_use]
     pub fn scan(bytes: &[u8]) -> Option<Self> {
         let place = scan::find_field(bytes, &["metadata"])?;
-        let metadata = json::read(&bytes[place]).ok()?.value;
+        let mut kept = Object::with_capacity(KEPT.len());
+        let mut rv_at = None;
+        for (name, value) in scan::fields_at(bytes, place.start)? {
+            if let Some(known) = KEPT.iter().find(|known| known.as_bytes() == name) {
+                let parsed = json::read(&bytes[value]).ok()?;
+                kept.push(Text::const_new(known), parsed.value);
+            } else if name == b"resourceVersion" {
+                rv_at = digits_at(bytes, value);
+            }
+        }
         let meta = Meta {
-            fields: metadata.as_object(),
+            fields: Some(&kept),
         };
-        Some(Self::with(&meta, resource_version_at(bytes)))
+        Some(Self::with(&meta, rv_at))
     }
 
     fn with(meta: &Meta<'_>, rv_at: Option<Range<u32>>) -> Self {
@@ -119,7 +140,13 @@ impl Head {
 /// Returns where the digits of `metadata.resourceVersion` lie, without quotes.
 #[must_use]
 pub fn resource_version_at(bytes: &[u8]) -> Option<Range<u32>> {
-    let place = scan::find_field(bytes, &["metadata", "resourceVersion"])?;
+    digits_at(
+        bytes,
+        scan::find_field(bytes, &["metadata", "resourceVersion"])?,
+    )
+}
+
+fn digits_at(bytes: &[u8], place: Range<usize>) -> Option<Range<u32>> {
     scan::plain_str(&bytes[place.clone()])?;
     let at = |at: usize| u32::try_from(at).ok();
     Some(at(place.start + 1)?..at(place.end - 1)?)
