@@ -326,7 +326,8 @@ impl Reader<'_> {
 fn find(shape: &Struct, outer: &[u16], number: u32, next: usize) -> Option<usize> {
     let has = |place: &u16| {
         let field = &shape.fields[usize::from(*place)];
-        field.wire_number(outer.len()) == number && field.inline.starts_with(outer)
+        field.wire_number(outer.len()) == number
+            && (outer.is_empty() || field.inline.starts_with(outer))
     };
     let (before, after) = shape.wire.split_at(next);
     match after.iter().position(has) {

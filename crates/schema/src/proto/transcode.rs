@@ -5,7 +5,8 @@
 //! are put in order afterwards. Whatever is not as canonical JSON is left to the tree
 //! ([`super::object`]), so that both always give the same bytes.
 
-use api::{Text, Value, json};
+use api::{Text, Value, json, time};
+use base::WallTime;
 use base64::Engine as _;
 use memchr::memchr2;
 use smallvec::SmallVec;
@@ -427,9 +428,12 @@ impl<'a> Transcoder<'a> {
                 self.out.extend_from_slice(&value.to_le_bytes());
                 Ok(())
             }
-            Scalar::Time
-            | Scalar::MicroTime
-            | Scalar::Duration
+            Scalar::Time => self.instant(number, |text| {
+                let whole = time::parse(text).ok()?;
+                Some(WallTime::from_secs(whole.secs()))
+            }),
+            Scalar::MicroTime => self.instant(number, |text| time::parse_micro(text).ok()),
+            Scalar::Duration
             | Scalar::SchemaOrArray(_)
             | Scalar::SchemaOrBool(_)
             | Scalar::SchemaOrStrings(_) => {
@@ -439,6 +443,18 @@ impl<'a> Transcoder<'a> {
                 Ok(())
             }
         }
+    }
+
+    fn instant(&mut self, number: u32, parse: fn(&str) -> Option<WallTime>) -> Done {
+        let text = std::str::from_utf8(self.plain()?).map_err(|_| NotCanonical)?;
+        let time = parse(text).ok_or(NotCanonical)?;
+        let start = self.open(number);
+        self.tag(1, VARINT);
+        self.varint(time.secs().cast_unsigned());
+        self.tag(2, VARINT);
+        self.varint((time.micros.rem_euclid(1_000_000) * 1000).cast_unsigned());
+        self.close(start);
+        Ok(())
     }
 
     fn string(&mut self, number: u32) -> Done {
