@@ -165,14 +165,13 @@ impl Row {
 
     /// Writes a figure with its unit.
     pub(crate) fn figure(self, value: f64) -> String {
-        let (small, scaled, large) = match self.facts().1 {
-            Unit::Cpu | Unit::Elapsed => ("µs", value / 1_000.0, "ms"),
-            Unit::Memory => return memory_text(value),
-        };
-        if value < 10_000.0 {
-            format!("{value:.0} {small}")
-        } else {
-            format!("{scaled:.0} {large}")
+        match self.facts().1 {
+            Unit::Cpu if value < 10_000.0 => format!("{value:.0} µs"),
+            Unit::Cpu => format!("{:.0} ms", value / 1_000.0),
+            Unit::Elapsed if value < 100_000.0 => format!("{:.1} ms", value / 1_000.0),
+            Unit::Elapsed if value < 1_000_000.0 => format!("{:.0} ms", value / 1_000.0),
+            Unit::Elapsed => format!("{:.2} s", value / 1_000_000.0),
+            Unit::Memory => memory_text(value),
         }
     }
 }
