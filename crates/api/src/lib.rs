@@ -10,6 +10,7 @@
 
 pub mod continue_token;
 pub mod field;
+pub mod fuzz;
 pub mod json;
 pub mod media;
 pub mod meta;

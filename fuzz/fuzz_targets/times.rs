@@ -1,0 +1,4 @@
+//! See `api::fuzz::times`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| api::fuzz::times(data));
