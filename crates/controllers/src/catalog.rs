@@ -164,6 +164,7 @@ struct DefinitionNames {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct DefinitionStatus {
+    #[serde(deserialize_with = "kit::object::null_as_default")]
     conditions: Vec<DefinitionCondition>,
 }
 

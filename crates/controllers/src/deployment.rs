@@ -93,7 +93,10 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub terminating_replicas: Option<i32>,
     /// Conditions.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "kit::object::null_as_default"
+    )]
     pub conditions: Vec<Condition>,
     /// How many names of replica sets were taken.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -28,6 +28,7 @@ pub struct Namespace {
 #[serde(default)]
 pub struct Spec {
     /// Who must be done before it goes.
+    #[serde(deserialize_with = "kit::object::null_as_default")]
     pub finalizers: Vec<String>,
 }
 
@@ -39,7 +40,10 @@ pub struct Status {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub phase: String,
     /// How its deletion goes.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "kit::object::null_as_default"
+    )]
     pub conditions: Vec<Condition>,
 }
 

@@ -120,6 +120,7 @@ struct Raw {
 #[serde(rename_all = "camelCase", default)]
 struct RawSpec {
     node_name: Box<str>,
+    #[serde(deserialize_with = "kit::object::null_as_default")]
     init_containers: Vec<RawContainer>,
 }
 
@@ -134,8 +135,11 @@ struct RawContainer {
 #[serde(rename_all = "camelCase", default)]
 struct RawStatus {
     phase: Option<Phase>,
+    #[serde(deserialize_with = "kit::object::null_as_default")]
     conditions: Vec<RawCondition>,
+    #[serde(deserialize_with = "kit::object::null_as_default")]
     container_statuses: Vec<RawContainerStatus>,
+    #[serde(deserialize_with = "kit::object::null_as_default")]
     init_container_statuses: Vec<RawContainerStatus>,
 }
 

@@ -51,7 +51,10 @@ pub struct Status {
     #[serde(skip_serializing_if = "is_zero_long")]
     pub observed_generation: i64,
     /// Conditions.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "kit::object::null_as_default"
+    )]
     pub conditions: Vec<Condition>,
 }
 

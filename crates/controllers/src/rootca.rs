@@ -29,7 +29,7 @@ const DESCRIPTION: &str = "Contains a CA bundle that can be used to verify the k
 #[derive(Debug, Deserialize)]
 pub struct Published {
     metadata: Head,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "kit::object::null_as_default")]
     data: BTreeMap<Box<str>, Box<str>>,
 }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     error::Error,
+    object::null_as_default,
     resource::{Resource, Scope},
     transport::Client,
 };
@@ -106,7 +107,7 @@ impl Discovery {
 
 #[derive(Deserialize)]
 struct Groups {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     items: Vec<Group>,
 }
 
@@ -114,7 +115,7 @@ struct Groups {
 struct Group {
     #[serde(default)]
     metadata: Name,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     versions: Vec<Version>,
 }
 
@@ -128,6 +129,7 @@ struct Name {
 #[serde(default)]
 struct Version {
     version: String,
+    #[serde(deserialize_with = "null_as_default")]
     resources: Vec<Entry>,
     freshness: String,
 }
@@ -138,6 +140,7 @@ struct Entry {
     resource: String,
     response_kind: Option<Kind>,
     scope: String,
+    #[serde(deserialize_with = "null_as_default")]
     verbs: Vec<String>,
 }
 

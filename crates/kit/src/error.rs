@@ -37,6 +37,9 @@ pub enum Error {
         /// Plural name of the cached resource.
         resource: String,
     },
+    /// Something that is needed is not there yet; the round is to be tried again.
+    #[error("{0} is not there yet")]
+    NotYet(String),
     /// The controller's code panicked in this round; the panic has been reported.
     #[error("the round panicked")]
     Panicked,
@@ -50,6 +53,12 @@ impl Error {
     #[must_use]
     pub fn other(text: impl Into<String>) -> Self {
         Self::Other(text.into())
+    }
+
+    /// Returns an error that says what is waited for.
+    #[must_use]
+    pub fn not_yet(what: impl Into<String>) -> Self {
+        Self::NotYet(what.into())
     }
 
     /// Returns the status if the server refused.
@@ -127,6 +136,7 @@ mod tests {
     fn a_fault_has_no_reason() {
         let error = Error::Transport("cut off".into());
         assert!(!error.is_not_found() && error.status().is_none());
+        assert_eq!(Error::not_yet("a cache").text(), "a cache is not there yet");
         assert_eq!(error.text(), "the request did not get through: cut off");
     }
 }

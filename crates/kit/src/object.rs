@@ -357,8 +357,10 @@ pub struct Head {
     /// Annotations.
     pub annotations: Labels,
     /// Who owns it.
+    #[serde(deserialize_with = "null_as_default")]
     pub owner_references: Box<[Owner]>,
     /// What must be done before it goes.
+    #[serde(deserialize_with = "null_as_default")]
     pub finalizers: Box<[Box<str>]>,
 }
 
@@ -405,6 +407,20 @@ impl Object for Partial {
     fn revision(&self) -> u64 {
         self.metadata.resource_version
     }
+}
+
+/// Reads `null` as the empty value, for `#[serde(deserialize_with)]`.
+///
+/// Servers written in Go print lists and maps without members as `null`.
+///
+/// # Errors
+/// As the reader of `T`.
+pub fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Reads `"123"` as a number; an opaque version of some other server counts as 0.
@@ -457,6 +473,15 @@ mod tests {
         assert!(!head.is_leaving() && head.has_finalizer("x/y"));
         assert_eq!(head.labels.get("a"), Some("1"));
         assert_eq!(head.controller().unwrap().uid, Uid::new("odd"));
+    }
+
+    #[test]
+    fn null_is_nothing() {
+        let text =
+            r#"{"metadata":{"name":"a","labels":null,"finalizers":null,"ownerReferences":null}}"#;
+        let head = serde_json::from_str::<Partial>(text).unwrap().metadata;
+        assert!(head.finalizers.is_empty() && head.owner_references.is_empty());
+        assert!(head.labels.is_empty());
     }
 
     #[test]

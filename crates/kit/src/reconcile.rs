@@ -216,7 +216,7 @@ fn report(name: &'static str, key: &impl Display, error: &Error) {
         || error.is_not_found()
         || error.is_already_exists()
         || error.has_cause("NamespaceTerminating")
-        || matches!(error, Error::Behind { .. });
+        || matches!(error, Error::Behind { .. } | Error::NotYet(_));
     if expected {
         tracing::debug!(controller = name, %key, error = %base::Chain(error), "a round is tried again");
     } else {

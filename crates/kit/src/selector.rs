@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::object::Labels;
+use crate::object::{Labels, null_as_default};
 
 /// A label selector as it stands in objects.
 ///
@@ -12,6 +12,7 @@ use crate::object::Labels;
 #[serde(rename_all = "camelCase", default)]
 pub struct Selector {
     match_labels: Labels,
+    #[serde(deserialize_with = "null_as_default")]
     match_expressions: Vec<Requirement>,
 }
 
@@ -19,7 +20,7 @@ pub struct Selector {
 struct Requirement {
     key: Box<str>,
     operator: Operator,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     values: Vec<Box<str>>,
 }
 

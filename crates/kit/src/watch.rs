@@ -310,7 +310,7 @@ impl<T: Object + DeserializeOwned> Watch<T> {
         let list: List<T> = decode("a list", &self.client.call(request).await?)?;
         let token = list.metadata.token.filter(|token| !token.is_empty());
         Ok(State::Page {
-            items: list.items.into_iter(),
+            items: list.items.unwrap_or_default().into_iter(),
             next: token,
             revision: list.metadata.resource_version.parse().unwrap_or(0),
         })
@@ -354,8 +354,8 @@ impl<T: Object + DeserializeOwned> Watch<T> {
 struct List<T> {
     #[serde(default)]
     metadata: ListMeta,
-    #[serde(default = "Vec::new")]
-    items: Vec<T>,
+    #[serde(default = "Option::default")]
+    items: Option<Vec<T>>,
 }
 
 #[derive(Default, Deserialize)]

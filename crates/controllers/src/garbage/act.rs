@@ -81,12 +81,10 @@ impl Collector {
         match verdict {
             Verdict::Leave => {}
             Verdict::Ask(_) => {
-                return Err(Error::other(
-                    "owners changed faster than they were asked for",
-                ));
+                return Err(Error::not_yet("a quiet moment of its owners"));
             }
             Verdict::Later => {
-                return Err(Error::other("the object has not been seen by a watch yet"));
+                return Err(Error::not_yet("the object's own event"));
             }
             Verdict::NotThere(names) => {
                 let (Work::Attempt(uid) | Work::Orphan(uid)) = work;
@@ -138,7 +136,7 @@ impl Collector {
 
     /// Asks the server about an owner.
     async fn ask(&self, held: &Arc<Held>, owner: &Identity) -> Result<Found, Error> {
-        let path = path(held, owner)?;
+        let path = path(held, owner).inspect_err(|_| self.catalog.ask())?;
         let Some(path) = path else {
             return Ok(Found::Impossible);
         };
@@ -265,8 +263,8 @@ impl Collector {
 fn path(held: &Held, object: &Identity) -> Result<Option<String>, Error> {
     let resource = held.resource(&object.api_version, &object.kind);
     let resource = resource.ok_or_else(|| {
-        Error::other(format!(
-            "no resource is served for kind {} of {}",
+        Error::not_yet(format!(
+            "a resource for kind {} of {}",
             object.kind, object.api_version
         ))
     })?;
@@ -289,8 +287,8 @@ struct Editable {
     uid: Uid,
     #[serde(default)]
     resource_version: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "kit::object::null_as_default")]
     owner_references: Vec<serde_json::Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "kit::object::null_as_default")]
     finalizers: Vec<String>,
 }

@@ -276,6 +276,7 @@ fn is_not_served(error: &Error) -> bool {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct List {
+    #[serde(deserialize_with = "kit::object::null_as_default")]
     items: Vec<Left>,
 }
 
@@ -289,5 +290,6 @@ struct Left {
 #[serde(default)]
 struct LeftMeta {
     name: String,
+    #[serde(deserialize_with = "kit::object::null_as_default")]
     finalizers: Vec<String>,
 }

@@ -173,6 +173,15 @@ async fn asks_for_pages_where_lists_are_not_streamed() {
 }
 
 #[tokio::test]
+async fn a_page_without_items_is_empty() {
+    let script = Script::new([
+        Answer::ends(422, r#"{"kind":"Status","code":422,"reason":"Invalid"}"#),
+        Answer::ends(200, r#"{"metadata":{"resourceVersion":"7"},"items":null}"#),
+    ]);
+    assert_eq!(play(&script, 2).await, "begin, complete 7");
+}
+
+#[tokio::test]
 async fn waits_and_tries_again_after_a_failure() {
     let script = Script::new([
         Answer::ends(500, r#"{"kind":"Status","code":500,"message":"ouch"}"#),
