@@ -63,4 +63,5 @@ pub use world::LiveWorld;
 /// Parsers of this room, open to fuzzing.
 pub mod fuzz {
     pub use crate::delete::options::fuzz as delete_options;
+    pub use crate::request::fuzz::request_line;
 }

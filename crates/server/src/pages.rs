@@ -3,6 +3,7 @@
 pub(crate) mod discovery;
 pub mod health;
 pub(crate) mod index;
+pub(crate) mod openapi;
 pub mod version;
 
 use http::HeaderValue;

@@ -4,6 +4,7 @@
 //! route it; then it becomes a [`Call`]: a request on a resource that is served, with its options
 //! checked, its media type agreed, its body read and its caller known.
 
+pub mod fuzz;
 pub mod options;
 pub mod path;
 pub mod query;

@@ -120,7 +120,8 @@ fn page(server: &Server, request: &Request) -> Result<Route, Refusal> {
         "/version" => Some(Ok(server.version().page())),
         _ => {
             let registry = server.serving().registry();
-            server.discovery().page(registry, ClusterId::ONLY, request)
+            let documents = server.openapi().page(registry, ClusterId::ONLY, request);
+            documents.or_else(|| server.discovery().page(registry, ClusterId::ONLY, request))
         }
     };
     let is_read = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);

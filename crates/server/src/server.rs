@@ -22,6 +22,7 @@ use crate::{
         discovery::Discovery,
         health::{Check, Health},
         index,
+        openapi::OpenApi,
         version::Version,
     },
     queue::Queue,
@@ -108,6 +109,7 @@ struct Inner {
     health: Health,
     limits: Limits,
     discovery: Discovery,
+    openapi: OpenApi,
     pages: Vec<(Text, Page)>,
     mounts: Mounts,
     audit_ids: AuditIds,
@@ -133,6 +135,7 @@ impl Server {
             queue: Queue::new(setup.limits),
             metrics: Metrics::new(setup.metrics),
             discovery: Discovery::new(setup.group_priorities),
+            openapi: OpenApi::default(),
             health: Health::new(checks),
             clock: setup.clock,
             tasks: setup.tasks,
@@ -198,6 +201,10 @@ impl Server {
         &self.0.discovery
     }
 
+    pub(crate) fn openapi(&self) -> &OpenApi {
+        &self.0.openapi
+    }
+
     pub(crate) fn mounts(&self) -> &Mounts {
         &self.0.mounts
     }
@@ -226,7 +233,7 @@ impl Server {
         let mut paths = self.0.discovery.paths(registry, ClusterId::ONLY);
         paths.extend(self.0.health.paths());
         paths.extend(self.0.pages.iter().map(|(path, _)| path.to_string()));
-        paths.extend(["/metrics", "/version"].map(str::to_owned));
+        paths.extend(["/metrics", "/openapi/v3", "/openapi/v3/", "/version"].map(str::to_owned));
         index::page(paths)
     }
 }

@@ -117,3 +117,36 @@ async fn names_every_path() {
         );
     }
 }
+
+#[tokio::test]
+async fn publishes_shapes_by_hash() {
+    let (server, _tasks) = server(Options::default()).await;
+    let local = Local::of(&server, "me", &[]);
+    let get =
+        async |path: &str, headers: &str| local.send(&format!("GET {path}"), headers, "").await;
+    let index = api::json::read(&get("/openapi/v3", "").await.body).expect("it is JSON");
+    let url = index
+        .value
+        .str_at(&["paths", "apis/apps/v1", "serverRelativeURL"])
+        .expect("apps/v1 is served")
+        .to_owned();
+    let document = get(&url, "").await;
+    assert_eq!(document.header("cache-control"), "public, immutable");
+    let read = api::json::read(&document.body).expect("it is JSON").value;
+    assert_eq!(read.str_at(&["openapi"]), Some("3.0.0"));
+    let path = "/apis/apps/v1/namespaces/{namespace}/deployments/{name}";
+    assert!(read.at(&["paths", path]).is_some());
+    let plain = get("/openapi/v3/apis/apps/v1", "").await;
+    assert_eq!(
+        (plain.code, plain.header("cache-control")),
+        (200, "no-cache, private")
+    );
+    assert_eq!(plain.header("etag"), document.header("etag"));
+    let held = format!("if-none-match: {}", plain.header("etag"));
+    assert_eq!(get(&url, &held).await.code, 304);
+    let moved = get("/openapi/v3/apis/apps/v1?hash=AA", "").await;
+    assert_eq!((moved.code, moved.header("location")), (301, url.as_str()));
+    let protobuf = "accept: application/com.github.proto-openapi.spec.v3.v1.0+protobuf";
+    assert_eq!(get(&url, protobuf).await.code, 406);
+    assert_eq!(get("/openapi/v3/apis/none/v1", "").await.code, 404);
+}
