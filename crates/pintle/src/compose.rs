@@ -4,23 +4,21 @@
 
 use std::{net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
 
-use access::{
-    Allow, Identify,
-    allow::Mode,
-    identify::{Certificates, ServiceAccounts, SigningKey, TokenFile},
-};
-use api::Text;
+use api::{Text, Value, json};
 use base::{Clock, Moment, Rng, Tasks};
-use server::{Access, Limits, LiveWorld, Server, Serving, Setup, edge, mount, pages};
-use store::{EmbeddedStore, MemoryStore, Store};
+use kinds::Builtins;
+use kit::Client;
+use server::{Limits, Server, Serving, Setup, User, edge, pages};
+use store::{EmbeddedOptions, EmbeddedStore, MemoryStore, Store};
 
-use crate::{failure::Failure, state::Identities};
+use crate::{
+    bootstrap::{self, Wanted},
+    failure::Failure,
+    state::Identities,
+};
 
 /// The release whose API this is.
 pub const KUBERNETES_VERSION: &str = "v1.37.1";
-
-/// Who issues service-account tokens.
-const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
 /// How long a stop waits for requests in flight. Watches end at once.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
@@ -53,6 +51,7 @@ pub enum Storage {
 /// Everything that runs.
 pub struct Running {
     server: Server,
+    store: Arc<dyn Store>,
     tasks: Tasks,
     clock: Clock,
     controllers: Vec<&'static str>,
@@ -68,37 +67,26 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
     let clock = parts.clock;
     let started = clock.now();
     let tasks = Tasks::new();
+    let mut rng = Rng::from_os();
+    let store = open_store(&parts.storage, &clock, &mut rng)?;
     let builtins = kinds::load();
-    let group_priorities = builtins
-        .versions
-        .iter()
-        .map(|one| (one.group_version.group.clone(), one.group_priority))
-        .collect();
-    let store = open_store(&parts.storage, &clock)?;
-    let serving = Arc::new(Serving::new(
+    let first_objects = first_objects(&builtins, &parts.identities);
+    let serving = Serving::new(
         builtins.kinds,
-        store,
+        Arc::clone(&store),
         clock.clone(),
         tasks.clone(),
-        Rng::from_os(),
-    ));
-    let world = LiveWorld::open(&serving).await.map_err(unusable)?;
+        Rng::from_seed(rng.next_u64()),
+    );
     let server = Server::new(Setup {
+        serving,
         clock: clock.clone(),
         tasks: tasks.clone(),
-        rng: Rng::from_os(),
-        serving,
-        access: access(&parts.identities, parts.tokens.as_deref())?,
-        world: Arc::new(world),
+        rng: Rng::from_seed(rng.next_u64()),
         version: version(),
-        checks: Vec::new(),
+        health: pages::health::Health::new(Vec::new()),
         limits: Limits::default(),
-        group_priorities,
-        pages: Vec::new(),
-        metrics: Vec::new(),
-        mounts: mount::Mounts::default(),
     });
-    server.set_started();
     serve(&server, &tasks, &parts.identities, parts.listener)?;
     let controllers = Vec::new();
     let ready = clock.now();
@@ -110,37 +98,6 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
         started,
         ready,
     })
-}
-
-/// Opens where objects lie.
-fn open_store(storage: &Storage, clock: &Clock) -> Result<Arc<dyn Store>, Failure> {
-    Ok(match storage {
-        Storage::Memory => Arc::new(MemoryStore::new(clock.clone())),
-        Storage::Embedded(path) => {
-            let options = store::EmbeddedOptions::default();
-            let store = EmbeddedStore::open(path, clock, Rng::from_os(), options);
-            Arc::new(store.map_err(unusable)?)
-        }
-    })
-}
-
-/// Says who someone is and what they may do.
-fn access(identities: &Identities, tokens: Option<&str>) -> Result<Access, Failure> {
-    let key = SigningKey::from_pem(&identities.service_accounts_key).map_err(unusable)?;
-    let accounts = ServiceAccounts::new(ISSUER, Vec::<Text>::new(), key, Vec::new());
-    let mut identify = Identify::new(Some(Arc::new(accounts)));
-    if let Some(tokens) = tokens {
-        identify.tokens = TokenFile::read(tokens).map_err(unusable)?;
-    }
-    Ok(Access {
-        certificates: Certificates::read(identities.ca.as_bytes()).map_err(unusable)?,
-        identify,
-        allow: Allow::new(vec![Mode::Rbac]),
-    })
-}
-
-fn unusable(error: impl std::error::Error + 'static) -> Failure {
-    Failure::Server(base::Chain(&error).to_string())
 }
 
 /// Opens the socket to clients.
@@ -187,6 +144,12 @@ impl Running {
         &self.server
     }
 
+    /// Returns a client of a caller in this process, who is this user in these groups.
+    #[must_use]
+    pub fn client(&self, name: &str, groups: &[&str]) -> Client {
+        client_of(&self.server, name, groups)
+    }
+
     /// Returns the names of the controllers that run.
     #[must_use]
     pub fn controllers(&self) -> &[&'static str] {
@@ -204,6 +167,9 @@ impl Running {
         let left = self.tasks.drain(&self.clock, DRAIN_PATIENCE).await;
         if left > 0 {
             tracing::warn!(tasks = left, "some tasks did not end in time");
+        }
+        if let Err(error) = self.store.close().await {
+            tracing::error!(error = %base::Chain(&error), "the store did not close well");
         }
     }
 }
