@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use access::bootstrap::{Step, reconcile};
 use api::{Value, json, value};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -28,7 +29,21 @@ pub struct Wanted {
     pub collection: String,
     /// The object.
     pub object: Value,
+    /// What becomes of one that is there already.
+    pub kept: Kept,
 }
+
+/// What becomes of an object that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It belongs to the users now.
+    AsFound,
+    /// What is missing in it is added (roles and bindings).
+    Reconciled,
+}
+
+/// What is there: objects by name, by path of their collection.
+pub type Seen = BTreeMap<String, BTreeMap<String, Value>>;
 
 /// Objects of one stage may be created in any order; a later stage needs the earlier.
 pub type Stage = Vec<Wanted>;
@@ -67,6 +82,7 @@ pub fn wanted(data: Vec<Wanted>, front_proxy_ca: &str, client_ca: &str) -> [Stag
                 "kind": "Namespace",
                 "metadata": {"name": (*name)}
             }),
+            kept: Kept::AsFound,
         })
         .collect();
     let mut rest = data;
@@ -97,6 +113,7 @@ fn authentication_map(front_proxy_ca: &str, client_ca: &str) -> Wanted {
                 "requestheader-extra-headers-prefix": "[\"X-Remote-Extra-\"]"
             }
         }),
+        kept: Kept::AsFound,
     }
 }
 
@@ -122,36 +139,43 @@ fn kubernetes_service() -> Wanted {
                 "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}]
             }
         }),
+        kept: Kept::AsFound,
     }
 }
 
-/// Returns those of `stage` that are not among `seen` (names by collection path).
+/// Returns what is to be done about `stage`, each with its collection, in the stage's order.
 #[must_use]
-pub fn plan<'a>(stage: &'a Stage, seen: &BTreeMap<String, BTreeSet<String>>) -> Vec<&'a Wanted> {
-    stage
-        .iter()
-        .filter(|wanted| {
-            let name = wanted.object.str_at(&["metadata", "name"]);
-            let names = seen.get(&wanted.collection);
-            !names.is_some_and(|names| names.contains(name.unwrap_or_default()))
-        })
-        .collect()
+pub fn plan(stage: &Stage, seen: &Seen) -> Vec<(String, Step)> {
+    let steps = stage.iter().map(|wanted| {
+        let found = seen
+            .get(&wanted.collection)
+            .and_then(|objects| objects.get(name_of(&wanted.object)));
+        let step = match (wanted.kept, found) {
+            (Kept::AsFound, Some(_)) => Step::Keep,
+            _ => reconcile(&wanted.object, found),
+        };
+        (wanted.collection.clone(), step)
+    });
+    steps.filter(|(_, step)| *step != Step::Keep).collect()
 }
 
-/// Creates what is missing, stage by stage.
+fn name_of(object: &Value) -> &str {
+    object.str_at(&["metadata", "name"]).unwrap_or_default()
+}
+
+/// Brings about what the stages want, one after the other.
 ///
 /// # Errors
-/// The first request that failed. What was created stays; the next start continues.
+/// The first request that failed. What was done stays; the next start continues.
 pub async fn run(client: &Client, stages: &[Stage]) -> Result<(), BootstrapError> {
     for stage in stages {
-        let mut seen = BTreeMap::new();
+        let mut seen = Seen::new();
         let collections: BTreeSet<&String> = stage.iter().map(|one| &one.collection).collect();
         for path in collections {
-            seen.insert(path.clone(), names_in(client, path).await?);
+            seen.insert(path.clone(), objects_in(client, path).await?);
         }
-        let missing = plan(stage, &seen);
-        stream::iter(missing)
-            .map(|wanted| create(client, wanted))
+        stream::iter(plan(stage, &seen))
+            .map(|(collection, step)| act(client, collection, step))
             .buffer_unordered(TOGETHER_MAX)
             .try_collect::<()>()
             .await?;
@@ -159,66 +183,117 @@ pub async fn run(client: &Client, stages: &[Stage]) -> Result<(), BootstrapError
     Ok(())
 }
 
-async fn names_in(client: &Client, path: &str) -> Result<BTreeSet<String>, BootstrapError> {
-    let request = http::Request::get(path).body(Bytes::new());
-    let request = request.expect("a path of this file is a path");
-    let answer = client
-        .call(request)
-        .await
-        .map_err(|source| BootstrapError::Request {
-            path: path.to_owned(),
-            source,
-        })?;
+async fn objects_in(
+    client: &Client,
+    path: &str,
+) -> Result<BTreeMap<String, Value>, BootstrapError> {
+    let answer = send(client, http::Method::GET, path, None).await?;
     let list = json::read(&answer).map_err(|error| BootstrapError::Answer {
         path: path.to_owned(),
         what: error.to_string(),
     })?;
     let items = list.value.get("items").and_then(Value::as_array);
-    let names = items.unwrap_or_default().iter();
-    Ok(names
-        .filter_map(|item| item.str_at(&["metadata", "name"]))
-        .map(str::to_owned)
+    let items = items.unwrap_or_default().iter();
+    Ok(items
+        .map(|item| (name_of(item).to_owned(), item.clone()))
         .collect())
 }
 
-async fn create(client: &Client, wanted: &Wanted) -> Result<(), BootstrapError> {
+async fn act(client: &Client, collection: String, step: Step) -> Result<(), BootstrapError> {
+    match step {
+        Step::Keep => {}
+        Step::Create(object) => create(client, &collection, &object).await?,
+        Step::Update(object) => {
+            let path = format!("{collection}/{}", name_of(&object));
+            send(client, http::Method::PUT, &path, Some(&object)).await?;
+        }
+        Step::Replace(object) => {
+            let path = format!("{collection}/{}", name_of(&object));
+            send(client, http::Method::DELETE, &path, None).await?;
+            create(client, &collection, &object).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn create(client: &Client, collection: &str, object: &Value) -> Result<(), BootstrapError> {
+    match send(client, http::Method::POST, collection, Some(object)).await {
+        // Another server on the same store was faster, which is as good.
+        Err(BootstrapError::Request {
+            source: kit::Error::Refused(status),
+            ..
+        }) if status.code == 409 => Ok(()),
+        other => other.map(|_| ()),
+    }
+}
+
+async fn send(
+    client: &Client,
+    method: http::Method,
+    path: &str,
+    object: Option<&Value>,
+) -> Result<Bytes, BootstrapError> {
     let mut body = Vec::new();
-    json::write(&wanted.object, &mut body);
-    let request = http::Request::post(&wanted.collection)
+    if let Some(object) = object {
+        json::write(object, &mut body);
+    }
+    let request = http::Request::builder()
+        .method(method)
+        .uri(path)
         .header(http::header::CONTENT_TYPE, "application/json")
         .body(Bytes::from(body))
-        .expect("a path of this file is a path");
-    match client.call(request).await {
-        Ok(_) => Ok(()),
-        // Another server on the same store was faster, which is as good.
-        Err(kit::Error::Refused(status)) if status.code == 409 => Ok(()),
-        Err(source) => Err(BootstrapError::Request {
-            path: wanted.collection.clone(),
-            source,
-        }),
-    }
+        .expect("a path made of names of objects is a path");
+    let answer = client.call(request).await;
+    answer.map_err(|source| BootstrapError::Request {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use api::{Value, value};
 
-    use super::{plan, wanted};
+    use super::{Seen, Step, plan, wanted};
 
-    /// `seen` lists what is there as `collection name`.
+    /// `seen` lists what is there as `collection name`; `expected` names what is created.
     fn check(seen: &[(&str, &str)], expected: &[&str]) {
-        let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut objects = Seen::new();
         for (collection, name) in seen {
-            let known = names.entry((*collection).to_owned()).or_default();
-            known.insert((*name).to_owned());
+            let known = objects.entry((*collection).to_owned()).or_default();
+            known.insert((*name).to_owned(), value!({"metadata": {"name": (*name)}}));
         }
         let stages = wanted(Vec::new(), "front", "client");
-        let missing: Vec<&str> = stages
+        let created: Vec<String> = stages
             .iter()
-            .flat_map(|stage| plan(stage, &names))
-            .filter_map(|one| one.object.str_at(&["metadata", "name"]))
+            .flat_map(|stage| plan(stage, &objects))
+            .map(|(_, step)| match step {
+                Step::Create(object) => super::name_of(&object).to_owned(),
+                other => panic!("only creations are expected: {other:?}"),
+            })
             .collect();
-        assert_eq!(missing, expected);
+        assert_eq!(created, expected);
+    }
+
+    #[test]
+    fn rules_that_are_missing_are_added() {
+        let collection = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+        let role = |rules: Value| {
+            value!({"kind": "ClusterRole", "metadata": {"name": "r"}, "rules": (rules)})
+        };
+        let rule = value!([{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}]);
+        let stage = vec![super::Wanted {
+            collection: collection.to_owned(),
+            object: role(rule.clone()),
+            kept: super::Kept::Reconciled,
+        }];
+        let found = |object: Value| {
+            let objects = [("r".to_owned(), object)].into_iter().collect();
+            Seen::from([(collection.to_owned(), objects)])
+        };
+        assert!(plan(&stage, &found(role(rule))).is_empty());
+        let steps = plan(&stage, &found(role(Value::Array(Vec::new()))));
+        assert!(matches!(steps.as_slice(), [(_, Step::Update(_))]), "{steps:?}");
     }
 
     #[test]

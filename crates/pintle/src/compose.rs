@@ -4,21 +4,28 @@
 
 use std::{net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
 
+use access::{
+    Allow, Identify, Mode, World,
+    identify::{Certificates, ServiceAccounts, SigningKey, TokenFile},
+};
 use api::{Text, Value, json};
 use base::{Clock, Moment, Rng, Tasks};
 use kinds::Builtins;
 use kit::Client;
-use server::{Limits, Server, Serving, Setup, User, edge, pages};
+use server::{Access, Limits, Server, Serving, Setup, User, answer::Page, edge, pages};
 use store::{EmbeddedOptions, EmbeddedStore, MemoryStore, Store};
 
 use crate::{
-    bootstrap::{self, Wanted},
+    bootstrap::{self, Kept, Wanted},
     failure::Failure,
     state::Identities,
 };
 
 /// The release whose API this is.
 pub const KUBERNETES_VERSION: &str = "v1.37.1";
+
+/// The issuer of service-account tokens, as kubeadm has it.
+const SERVICE_ACCOUNT_ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
 /// How long a stop waits for requests in flight. Watches end at once.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
@@ -71,22 +78,37 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
     let store = open_store(&parts.storage, &clock, &mut rng)?;
     let builtins = kinds::load();
     let first_objects = first_objects(&builtins, &parts.identities);
-    let serving = Serving::new(
+    let serving = Arc::new(Serving::new(
         builtins.kinds,
         Arc::clone(&store),
         clock.clone(),
         tasks.clone(),
         Rng::from_seed(rng.next_u64()),
-    );
+    ));
+    let service_accounts = service_accounts(&parts.identities)?;
+    let url = parts.listener.local_addr().map_err(socket_failure)?;
     let server = Server::new(Setup {
-        serving,
         clock: clock.clone(),
         tasks: tasks.clone(),
         rng: Rng::from_seed(rng.next_u64()),
+        world: Arc::clone(&serving) as Arc<dyn World>,
+        serving,
+        access: access(&parts.identities, parts.tokens.as_deref(), &service_accounts)?,
         version: version(),
-        health: pages::health::Health::new(Vec::new()),
+        checks: Vec::new(),
         limits: Limits::default(),
+        group_priorities: group_priorities(&builtins.versions),
+        pages: issuer_pages(&service_accounts, &format!("https://{url}")),
+        metrics: Vec::new(),
+        mounts: server::Mounts::default(),
     });
+    bootstrap::run(
+        &client_of(&server, "system:apiserver", &["system:masters"]),
+        &first_objects,
+    )
+    .await
+    .map_err(failure_of)?;
+    server.set_started();
     serve(&server, &tasks, &parts.identities, parts.listener)?;
     let controllers = Vec::new();
     let ready = clock.now();
@@ -112,11 +134,11 @@ fn serve(
         key: identities.serving.key.as_bytes(),
         client_ca: identities.ca.as_bytes(),
     })
-    .map_err(|error| Failure::Server(base::Chain(&error).to_string()))?;
+    .map_err(failure_of)?;
     let listener = listener
         .set_nonblocking(true)
         .and_then(|()| tokio::net::TcpListener::from_std(listener))
-        .map_err(|error| Failure::Server(format!("cannot serve the socket: {error}")))?;
+        .map_err(socket_failure)?;
     let server = server.clone();
     tasks.spawn("listener", async move {
         if let Err(error) = edge::listen(server, listener, tls).await {
