@@ -278,9 +278,7 @@ mod tests {
     #[test]
     fn rules_that_are_missing_are_added() {
         let collection = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
-        let role = |rules: Value| {
-            value!({"kind": "ClusterRole", "metadata": {"name": "r"}, "rules": (rules)})
-        };
+        let role = |rules: Value| value!({"kind": "ClusterRole", "metadata": {"name": "r"}, "rules": (rules)});
         let rule = value!([{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}]);
         let stage = vec![super::Wanted {
             collection: collection.to_owned(),
@@ -293,7 +291,10 @@ mod tests {
         };
         assert!(plan(&stage, &found(role(rule))).is_empty());
         let steps = plan(&stage, &found(role(Value::Array(Vec::new()))));
-        assert!(matches!(steps.as_slice(), [(_, Step::Update(_))]), "{steps:?}");
+        assert!(
+            matches!(steps.as_slice(), [(_, Step::Update(_))]),
+            "{steps:?}"
+        );
     }
 
     #[test]

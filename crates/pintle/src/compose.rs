@@ -5,14 +5,16 @@
 use std::{net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
 
 use access::{
-    Allow, Identify, Mode, World,
+    Allow, Identify, Mode,
     identify::{Certificates, ServiceAccounts, SigningKey, TokenFile},
 };
 use api::{Text, Value, json};
 use base::{Clock, Moment, Rng, Tasks};
-use kinds::Builtins;
 use kit::Client;
-use server::{Access, Limits, Server, Serving, Setup, User, answer::Page, edge, pages};
+use schema::Kind;
+use server::{
+    Access, Limits, LiveWorld, Server, Serving, Setup, User, answer::Page, edge, mount, pages,
+};
 use store::{EmbeddedOptions, EmbeddedStore, MemoryStore, Store};
 
 use crate::{
@@ -77,7 +79,7 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
     let mut rng = Rng::from_os();
     let store = open_store(&parts.storage, &clock, &mut rng)?;
     let builtins = kinds::load();
-    let first_objects = first_objects(&builtins, &parts.identities);
+    let first_objects = first_objects(&builtins.kinds, &parts.identities);
     let serving = Arc::new(Serving::new(
         builtins.kinds,
         Arc::clone(&store),
@@ -85,22 +87,27 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
         tasks.clone(),
         Rng::from_seed(rng.next_u64()),
     ));
+    let world = LiveWorld::open(&serving).await.map_err(failure_of)?;
     let service_accounts = service_accounts(&parts.identities)?;
     let url = parts.listener.local_addr().map_err(socket_failure)?;
     let server = Server::new(Setup {
         clock: clock.clone(),
         tasks: tasks.clone(),
         rng: Rng::from_seed(rng.next_u64()),
-        world: Arc::clone(&serving) as Arc<dyn World>,
         serving,
-        access: access(&parts.identities, parts.tokens.as_deref(), &service_accounts)?,
+        world: Arc::new(world),
+        access: believed(
+            &parts.identities,
+            parts.tokens.as_deref(),
+            &service_accounts,
+        )?,
         version: version(),
         checks: Vec::new(),
         limits: Limits::default(),
         group_priorities: group_priorities(&builtins.versions),
         pages: issuer_pages(&service_accounts, &format!("https://{url}")),
         metrics: Vec::new(),
-        mounts: server::Mounts::default(),
+        mounts: mount::Mounts::default(),
     });
     bootstrap::run(
         &client_of(&server, "system:apiserver", &["system:masters"]),
@@ -114,12 +121,141 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
     let ready = clock.now();
     Ok(Running {
         server,
+        store,
         tasks,
         clock,
         controllers,
         started,
         ready,
     })
+}
+
+fn open_store(storage: &Storage, clock: &Clock, rng: &mut Rng) -> Result<Arc<dyn Store>, Failure> {
+    match storage {
+        Storage::Memory => Ok(Arc::new(MemoryStore::new(clock.clone()))),
+        Storage::Embedded(path) => {
+            let rng = Rng::from_seed(rng.next_u64());
+            let opened = EmbeddedStore::open(path, clock, rng, EmbeddedOptions::default());
+            let store = opened.map_err(|source| Failure::Store {
+                path: path.clone(),
+                source,
+            })?;
+            Ok(Arc::new(store))
+        }
+    }
+}
+
+/// Returns who is believed: certificates of our CA, static tokens, tokens of service accounts.
+fn believed(
+    identities: &Identities,
+    tokens: Option<&str>,
+    service_accounts: &Arc<ServiceAccounts>,
+) -> Result<Access, Failure> {
+    let mut identify = Identify::new(Some(Arc::clone(service_accounts)));
+    if let Some(text) = tokens {
+        identify.tokens = TokenFile::read(text).map_err(failure_of)?;
+    }
+    Ok(Access {
+        certificates: Certificates::read(identities.ca.as_bytes()).map_err(failure_of)?,
+        identify,
+        allow: Allow::new(vec![Mode::Rbac]),
+    })
+}
+
+fn service_accounts(identities: &Identities) -> Result<Arc<ServiceAccounts>, Failure> {
+    let key = SigningKey::from_pem(&identities.service_accounts_key).map_err(failure_of)?;
+    Ok(Arc::new(ServiceAccounts::new(
+        SERVICE_ACCOUNT_ISSUER,
+        Vec::new(),
+        key,
+        Vec::new(),
+    )))
+}
+
+/// Returns the documents by which others verify tokens of service accounts.
+fn issuer_pages(service_accounts: &ServiceAccounts, url: &str) -> Vec<(Text, Page)> {
+    let page = |value: &Value| {
+        let mut bytes = Vec::new();
+        json::write(value, &mut bytes);
+        Page::json(bytes)
+    };
+    vec![
+        (
+            Text::const_new("/openid/v1/jwks"),
+            page(&service_accounts.key_set()),
+        ),
+        (
+            Text::const_new("/.well-known/openid-configuration"),
+            page(&service_accounts.discovery(url)),
+        ),
+    ]
+}
+
+fn group_priorities(versions: &[kinds::Version]) -> Vec<(Text, i32)> {
+    versions
+        .iter()
+        .map(|version| (version.group_version.group.clone(), version.group_priority))
+        .collect()
+}
+
+fn failure_of(error: impl std::error::Error + 'static) -> Failure {
+    Failure::Server(base::Chain(&error).to_string())
+}
+
+fn socket_failure(error: std::io::Error) -> Failure {
+    Failure::Server(format!("cannot serve the socket: {error}"))
+}
+
+/// Returns the data of the rooms that know what a cluster begins with.
+fn first_objects(builtins: &[Kind], identities: &Identities) -> [bootstrap::Stage; 2] {
+    let texts = [
+        kinds::BOOTSTRAP_FLOW_CONTROL,
+        kinds::BOOTSTRAP_PRIORITY_CLASSES,
+    ];
+    let given = texts.iter().flat_map(|text| {
+        let list = json::read(text.as_bytes()).expect("the rooms' data is JSON");
+        list.value.as_array().unwrap_or_default().to_vec()
+    });
+    let roles = access::bootstrap::objects().into_iter();
+    let objects = given
+        .map(|object| (object, Kept::AsFound))
+        .chain(roles.map(|object| (object, Kept::Reconciled)))
+        .filter_map(|(object, kept)| {
+            let collection = collection_of(builtins, &object)?;
+            Some(Wanted {
+                collection,
+                object,
+                kept,
+            })
+        })
+        .collect();
+    bootstrap::wanted(objects, &identities.front_proxy_ca, &identities.ca)
+}
+
+/// Returns the path of the collection an object belongs to.
+fn collection_of(builtins: &[Kind], object: &Value) -> Option<String> {
+    let group_version = api::GroupVersion::parse(object.str_at(&["apiVersion"])?)?;
+    let kind_name = object.str_at(&["kind"])?;
+    let kind = builtins
+        .iter()
+        .find(|kind| kind.names.kind == kind_name && kind.version(&group_version).is_some())?;
+    let root = match group_version.group.is_empty() {
+        true => "/api",
+        false => "/apis",
+    };
+    let plural = &kind.names.plural;
+    Some(match object.str_at(&["metadata", "namespace"]) {
+        Some(namespace) => format!("{root}/{group_version}/namespaces/{namespace}/{plural}"),
+        None => format!("{root}/{group_version}/{plural}"),
+    })
+}
+
+/// Returns a client of a caller in this process.
+fn client_of(server: &Server, name: &str, groups: &[&str]) -> Client {
+    let user = groups
+        .iter()
+        .fold(User::named(name), |user, group| user.with_group(group));
+    Client::in_process(server.in_process(user.authenticated()))
 }
 
 /// Opens the socket to clients.
