@@ -130,6 +130,13 @@ impl Switches {
         Ok(Self(on))
     }
 
+    /// Returns the names of those that run.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        let on = ALL.iter().filter(|(name, _, _)| self.has(*name));
+        on.map(|(_, name, _)| *name).collect()
+    }
+
     /// Returns whether a controller runs.
     #[must_use]
     pub fn has(&self, name: Name) -> bool {

@@ -10,6 +10,7 @@ use access::{
 };
 use api::{Text, Value, json};
 use base::{Clock, Moment, Rng, Tasks};
+use controllers::Switches;
 use kit::Client;
 use schema::Kind;
 use server::{
@@ -117,7 +118,13 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
     .map_err(failure_of)?;
     server.set_started();
     serve(&server, &tasks, &parts.identities, parts.listener)?;
-    let controllers = Vec::new();
+    let controllers = start_controllers(
+        &parts.controllers,
+        &server,
+        &tasks,
+        &parts.identities,
+        &clock,
+    )?;
     let ready = clock.now();
     Ok(Running {
         server,
@@ -248,6 +255,40 @@ fn collection_of(builtins: &[Kind], object: &Value) -> Option<String> {
         Some(namespace) => format!("{root}/{group_version}/namespaces/{namespace}/{plural}"),
         None => format!("{root}/{group_version}/{plural}"),
     })
+}
+
+/// Starts the controllers on the server of this process, each as the user upstream gives it.
+///
+/// Returns their names.
+fn start_controllers(
+    words: &[String],
+    server: &Server,
+    tasks: &Tasks,
+    identities: &Identities,
+    clock: &Clock,
+) -> Result<Vec<&'static str>, Failure> {
+    let words = words.iter().map(String::as_str);
+    let switches = Switches::parse(words).map_err(Failure::Controllers)?;
+    let names = switches.names();
+    let _running = controllers::start(controllers::Setup {
+        client: &|user| guest(server, user),
+        tasks: tasks.clone(),
+        clock: clock.clone(),
+        rng: Rng::from_os(),
+        root_ca: identities.ca.as_str().into(),
+        switches,
+    });
+    Ok(names)
+}
+
+/// Returns the client of a guest, whose name may be that of a service account.
+fn guest(server: &Server, name: &str) -> Client {
+    match access::user::split_service_account(name) {
+        Some((namespace, name)) => {
+            Client::in_process(server.in_process(User::service_account(namespace, name)))
+        }
+        None => client_of(server, name, &[]),
+    }
 }
 
 /// Returns a client of a caller in this process.

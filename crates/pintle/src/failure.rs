@@ -56,6 +56,9 @@ pub enum Failure {
         /// What is wrong with it.
         what: String,
     },
+    /// A controller is named that does not exist.
+    #[error("cannot choose the controllers")]
+    Controllers(#[source] controllers::switches::UnknownController),
     /// The server could not be put together or failed.
     #[error("{0}")]
     Server(String),
@@ -76,7 +79,10 @@ impl Failure {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::BadAddress(_) | Self::NoDataDirectory | Self::Tokens { .. } => 2,
+            Self::BadAddress(_)
+            | Self::NoDataDirectory
+            | Self::Controllers(_)
+            | Self::Tokens { .. } => 2,
             Self::Damaged { .. } | Self::Store { .. } => 3,
             Self::Listen { .. } | Self::File { .. } => 4,
             Self::Server(_) | Self::Certificate { .. } => 1,
@@ -107,6 +113,7 @@ impl Failure {
             Self::Tokens { .. } => {
                 "each line is token,user,uid and optionally \"group1,group2\"".to_owned()
             }
+            Self::Controllers(_) => "pintle up --help tells how controllers are named".to_owned(),
             Self::Server(_) | Self::Certificate { .. } => return None,
         };
         Some(text)
