@@ -8,6 +8,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    path::Path,
     sync::Arc,
 };
 
@@ -162,14 +163,18 @@ impl Head {
     }
 
     /// Returns why writes are refused, if they are.
-    pub(super) fn health(&self, hub: &Hub, full: &StoreError) -> Result<(), StoreError> {
+    pub(super) fn health(&self, hub: &Hub, dir: &Path) -> Result<(), StoreError> {
         match &self.state {
             HeadState::Poisoned(source) => Err(StoreError::Poisoned {
                 source: Arc::clone(source),
             }),
             HeadState::Closed => Err(StoreError::Closed),
             HeadState::Open => match self.full_since {
-                Some(since) if hub.clock().now().since(since) < FULL_RETRY => Err(full.clone()),
+                Some(since) if hub.clock().now().since(since) < FULL_RETRY => {
+                    Err(StoreError::Full {
+                        dir: dir.to_owned(),
+                    })
+                }
                 _ => Ok(()),
             },
         }

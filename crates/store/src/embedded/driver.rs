@@ -1,4 +1,6 @@
-//! The one who appends: frames when they are due, seals, snapshots, and the end.
+//! The one who appends: frames when they are due, seals, and the end.
+
+mod house;
 
 use std::{
     path::{Path, PathBuf},
@@ -14,14 +16,9 @@ use base::{Chain, Moment, Rng};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
+use self::house::JobDone;
 use super::{
-    Drive, EmbeddedOptions, StoreUsage,
-    committer::Head,
-    format::{FrameKind, SnapshotHeader},
-    log::{Log, SpareJob},
-    recover::Recovered,
-    segment::{Spare, snapshot_name},
-    snapshot::SnapshotJob,
+    EmbeddedOptions, StoreUsage, committer::Head, format::FrameKind, log::Log, recover::Recovered,
 };
 use crate::{
     contract::{Receipt, Write, Written},
@@ -36,9 +33,6 @@ const SEAL_DELAY: Duration = Duration::from_millis(500);
 
 /// How often an idle store forgets events that are past their time.
 const TRIM_INTERVAL: Duration = Duration::from_secs(30);
-
-/// How long a failed snapshot is left alone. The log only grows meanwhile.
-const SNAPSHOT_RETRY: Duration = Duration::from_secs(30);
 
 /// What all threads that use the store share.
 pub(super) struct Shared {
@@ -75,27 +69,9 @@ pub(super) struct Committer {
     /// Number of the newest snapshot.
     snapshot: Option<u64>,
     snapshot_not_before: Moment,
+    spare_not_before: Moment,
     /// Held until the store has ended.
     lock: Option<DiskLock>,
-}
-
-enum Job {
-    Spare(SpareJob),
-    Snapshot(SnapshotJob),
-}
-
-enum JobDone {
-    Spare(Result<Spare, StoreError>),
-    Snapshot(u64, Result<(), StoreError>),
-}
-
-impl Job {
-    fn run(self, disk: &dyn Disk) -> JobDone {
-        match self {
-            Self::Spare(job) => JobDone::Spare(job.run(disk)),
-            Self::Snapshot(job) => JobDone::Snapshot(job.header.segment, job.run(disk)),
-        }
-    }
 }
 
 enum Work {
@@ -142,6 +118,7 @@ pub(super) fn start(
         job: None,
         snapshot: recovered.snapshot,
         snapshot_not_before: now,
+        spare_not_before: now,
         lock: Some(lock),
     };
     (shared, committer)
@@ -151,7 +128,7 @@ pub(super) fn start(
 impl Shared {
     pub(super) fn write(&self, write: Write) -> Receipt<Written> {
         let mut desk = self.desk.lock();
-        if let Err(error) = desk.head.health(&self.hub, &self.full()) {
+        if let Err(error) = desk.head.health(&self.hub, &self.dir) {
             return Receipt::ready(Err(error));
         }
         let staging = desk
@@ -168,7 +145,7 @@ impl Shared {
     }
 
     pub(super) fn health(&self) -> Result<(), StoreError> {
-        self.desk.lock().head.health(&self.hub, &self.full())
+        self.desk.lock().head.health(&self.hub, &self.dir)
     }
 
     /// Refuses writes from now on and asks for the end.
@@ -250,6 +227,9 @@ impl Shared {
     }
 
     fn next_tick(&self, committer: &Committer, desk: &Desk) -> Option<Moment> {
+        if desk.head.fault().is_some() {
+            return None;
+        }
         let seal = (!committer.is_sealed).then(|| committer.last_frame + SEAL_DELAY);
         let trim = self
             .hub
@@ -346,127 +326,6 @@ impl Shared {
         tracing::error!(dir = %dir, error = %error, "{what}");
     }
 
-    /// Prepares the next segment and starts a snapshot, each when it is time.
-    fn keep_house(&self, committer: &mut Committer) {
-        let used_bytes = committer.log.used_bytes();
-        self.log_bytes.store(used_bytes, Ordering::Relaxed);
-        if committer.job.is_some() || !self.is_running() {
-            return;
-        }
-        let now = self.hub.clock().now();
-        let bound = self.hub.live_bytes() + self.options.log_slack_bytes;
-        if used_bytes > bound && now >= committer.snapshot_not_before {
-            // Whatever happens, the next try is not at once.
-            committer.snapshot_not_before = now + SNAPSHOT_RETRY;
-            self.start_snapshot(committer);
-        } else if committer.log.wants_spare() {
-            let job = committer.log.spare_job();
-            self.start_job(committer, Job::Spare(job));
-        }
-    }
-
-    fn start_snapshot(&self, committer: &mut Committer) {
-        let facts = self.desk.lock().head.mark_facts(&self.hub, FrameKind::End);
-        match committer.log.rotate(&facts, 0) {
-            Ok(()) => {}
-            Err(error @ StoreError::Full { .. }) => {
-                return self.report("no room for a snapshot", &error);
-            }
-            Err(fault) => {
-                committer.is_sealed = true;
-                return self.poison(fault);
-            }
-        }
-        committer.is_sealed = true;
-        // Every frame so far is shown, so the view has all of them. It may also have relaxed
-        // writes that the log gets later; replay knows them by their revision.
-        let view = self.hub.view();
-        let header = SnapshotHeader {
-            segment: committer.log.number(),
-            sequence: committer.log.sequence(),
-            revision: view.revision,
-            ceiling: self.desk.lock().head.ceiling(),
-            salt: committer.log.next_salt(),
-        };
-        let is_ending = Arc::clone(&self.is_ending);
-        let job = SnapshotJob {
-            header,
-            view,
-            is_ending,
-        };
-        self.start_job(committer, Job::Snapshot(job));
-    }
-
-    fn start_job(&self, committer: &mut Committer, job: Job) {
-        let disk = Arc::clone(committer.log.disk());
-        if self.options.drive == Drive::Inline {
-            let done = job.run(&*disk);
-            return self.take_job(committer, done);
-        }
-        let Some(shared) = self.this.upgrade() else {
-            return;
-        };
-        let work = move || {
-            // However the job ends, the writer is told, and finds out by joining.
-            let _tell = TellJobDone(shared);
-            job.run(&*disk)
-        };
-        let thread = thread::Builder::new().name("store-keeper".to_owned());
-        match thread.spawn(work) {
-            Ok(handle) => committer.job = Some(handle),
-            Err(error) => {
-                let error = StoreError::io("start a thread for", &self.dir)(error);
-                self.report("failed to keep the log small", &error);
-            }
-        }
-    }
-
-    fn finish_job(&self, committer: &mut Committer) {
-        let Some(handle) = committer.job.take() else {
-            return;
-        };
-        // A panic there was reported by its own thread; the log is as it was.
-        if let Ok(done) = handle.join() {
-            self.take_job(committer, done);
-        }
-        self.keep_house(committer);
-    }
-
-    fn take_job(&self, committer: &mut Committer, done: JobDone) {
-        let now = self.hub.clock().now();
-        match done {
-            JobDone::Spare(Ok(spare)) => committer.log.add_spare(spare),
-            JobDone::Spare(Err(error)) => self.report("failed to prepare a segment", &error),
-            JobDone::Snapshot(_, Err(_)) if self.is_ending.load(Ordering::Acquire) => {}
-            JobDone::Snapshot(_, Err(error)) => {
-                self.report("failed to write a snapshot", &error);
-                committer.snapshot_not_before = now + SNAPSHOT_RETRY;
-            }
-            JobDone::Snapshot(number, Ok(())) => {
-                committer.snapshot_not_before = now;
-                self.snapshots.fetch_add(1, Ordering::Relaxed);
-                if let Err(error) = self.release(committer, number) {
-                    self.report("failed to remove old files", &error);
-                }
-            }
-        }
-    }
-
-    /// Puts aside what snapshot `number` has made needless.
-    fn release(&self, committer: &mut Committer, number: u64) -> Result<(), StoreError> {
-        let old = committer.snapshot.replace(number);
-        let spare_bytes_max = self.options.log_slack_bytes;
-        committer.log.release_before(number, spare_bytes_max)?;
-        self.log_bytes
-            .store(committer.log.used_bytes(), Ordering::Relaxed);
-        let Some(old) = old else {
-            return Ok(());
-        };
-        let name = snapshot_name(old);
-        let removed = committer.log.disk().remove(&name);
-        removed.map_err(StoreError::io("remove", self.dir.join(name)))
-    }
-
     /// Writes what waits, closes the log, and tells everyone.
     pub(super) fn finish(&self, committer: &mut Committer) {
         if self.desk.lock().ended.is_some() {
@@ -530,14 +389,5 @@ impl Drop for EndOnPanic<'_> {
             self.0.poison(fault.clone());
             self.0.set_ended(&Err(fault));
         }
-    }
-}
-
-struct TellJobDone(Arc<Shared>);
-
-impl Drop for TellJobDone {
-    fn drop(&mut self) {
-        self.0.desk.lock().is_job_done = true;
-        self.0.news.notify_one();
     }
 }
