@@ -19,6 +19,10 @@ use store::{EmbeddedOptions, EmbeddedStore, Expected, Store, Value, Write};
 
 const VALUE_BYTES: usize = 2_400;
 const WRITERS: [u64; 4] = [1, 4, 16, 64];
+/// Objects in the measurement of memory.
+const OBJECTS: u64 = 50_000;
+/// First argument of the process that opens the store again.
+const REOPEN: &str = "reopen";
 /// Each row is measured this often; the median is printed.
 const ROUNDS: usize = 3;
 
@@ -30,7 +34,13 @@ struct Row {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
+    let all: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, dir, bytes] = all.as_slice()
+        && first == REOPEN
+    {
+        return reopen(std::path::Path::new(dir), bytes.parse().expect("a number"));
+    }
+    let mut arguments = all.into_iter();
     let dir = arguments
         .next()
         .map_or_else(std::env::temp_dir, PathBuf::from);
@@ -54,6 +64,12 @@ fn main() {
         println!(
             "| {writers} | {:.1} | {:.0} | {} | {} |",
             row.cpu_us, row.rate, row.p50_us, row.p99_us
+        );
+        let mut bare: Vec<f64> = (0..ROUNDS).map(|_| bare_cpu_us(&dir, writers)).collect();
+        bare.sort_by(f64::total_cmp);
+        println!(
+            "| bare, {writers} at once | {:.1} | | | |",
+            bare[ROUNDS / 2]
         );
     }
     if only.is_none() {
@@ -112,6 +128,30 @@ fn measure(dir: &std::path::Path, writers: u64, duration: Duration) -> Row {
     }
 }
 
+/// Returns the CPU time a write of this size costs when nothing but `pwrite` and `fdatasync` is
+/// done, `writers` of them at once, into a file that was written before.
+fn bare_cpu_us(dir: &std::path::Path, writers: u64) -> f64 {
+    use std::os::unix::fs::FileExt;
+    const SYNCS: u64 = 500;
+    let path = dir.join(format!("pintle-commit-cost-bare-{}", std::process::id()));
+    let file = std::fs::File::create(&path).expect("a writable directory");
+    let frame = vec![b'v'; (VALUE_BYTES + 100) * writers as usize];
+    file.write_all_at(&vec![0; 16 << 20], 0)
+        .expect("room for a file");
+    file.sync_all().expect("a healthy disk");
+    let places = (16 << 20) / frame.len() as u64;
+    let before = cpu_us();
+    for n in 0..SYNCS {
+        let written = file.write_all_at(&frame, n % places * frame.len() as u64);
+        written
+            .and_then(|()| file.sync_data())
+            .expect("a healthy disk");
+    }
+    let cost = (cpu_us() - before) / (SYNCS * writers) as f64;
+    std::fs::remove_file(&path).expect("it is ours");
+    cost
+}
+
 /// A put of a new key, or of one of fifty.
 fn next(rng: &mut Rng, writer: u64) -> Write {
     let number = match rng.below(10) {
@@ -122,9 +162,8 @@ fn next(rng: &mut Rng, writer: u64) -> Write {
     Write::put(key, value(), Expected::Any)
 }
 
-/// Prints what an object costs in memory beside the bytes of its key and value.
+/// Prints what an object costs in memory beside the bytes of its key and value, without history.
 fn memory(dir: &std::path::Path) {
-    const OBJECTS: u64 = 50_000;
     let dir = dir.join(format!("pintle-commit-cost-{}", std::process::id()));
     let clock = Clock::system();
     let open = || {
@@ -132,14 +171,6 @@ fn memory(dir: &std::path::Path) {
         EmbeddedStore::open(&dir, &clock, Rng::from_seed(1), options).expect("a healthy store")
     };
     let mut rng = Rng::from_seed(1);
-    let print = |what: &str, grown: u64, bytes: u64| {
-        let overhead = grown.saturating_sub(bytes) / OBJECTS;
-        println!(
-            "{what}: {overhead} bytes of memory an object beside its {}",
-            bytes / OBJECTS
-        );
-    };
-    let before = resident_bytes();
     let store = open();
     let mut bytes = 0;
     for _ in 0..OBJECTS / 100 {
@@ -153,24 +184,31 @@ fn memory(dir: &std::path::Path) {
             receipt.wait().expect("a healthy store");
         }
     }
-    print(
-        "written, with 5 minutes of history",
-        resident_bytes() - before,
-        bytes,
-    );
     store.close().wait().expect("a healthy store");
     drop(store);
-    let (before, begin) = (resident_bytes(), clock.now());
-    let store = open();
-    let took = clock.now().since(begin);
-    print(
-        "reopened (memory freed above is used again)",
-        resident_bytes() - before,
-        bytes,
-    );
-    println!("reopened in {} ms", took.as_millis());
-    drop(store);
+    // A fresh process, because this one would use again what it has freed.
+    let program = std::env::current_exe().expect("this program");
+    let mut command = std::process::Command::new(program);
+    command.args([REOPEN, &dir.to_string_lossy(), &bytes.to_string()]);
+    assert!(command.status().expect("it starts").success());
     std::fs::remove_dir_all(&dir).expect("it is ours");
+}
+
+/// Opens the store again and prints what its objects cost.
+fn reopen(dir: &std::path::Path, bytes: u64) {
+    let clock = Clock::system();
+    let (before, begin) = (resident_bytes(), clock.now());
+    let mut options = EmbeddedOptions::default();
+    options.history.bytes_max = 0;
+    let store = EmbeddedStore::open(dir, &clock, Rng::from_seed(1), options);
+    let store = store.expect("a healthy store");
+    let took = clock.now().since(begin).as_millis();
+    let overhead = (resident_bytes() - before).saturating_sub(bytes) / OBJECTS;
+    println!(
+        "{OBJECTS} objects of {} bytes, reopened in {took} ms: {overhead} bytes more an object",
+        bytes / OBJECTS
+    );
+    drop(store);
 }
 
 fn value() -> Value {

@@ -14,6 +14,9 @@
 mod committer;
 mod driver;
 mod format;
+#[cfg(any(test, feature = "suite"))]
+#[allow(clippy::missing_panics_doc, reason = "a fuzz target panics")]
+pub mod fuzz;
 mod log;
 mod recover;
 mod segment;

@@ -1,7 +1,7 @@
 //! Files, memory and syncs stay bounded under lease updates, on a simulated clock.
 //!
 //! `examples/lease_day.rs` is the same for a whole day of a thousand leases; its output is in
-//! `docs/internals/store-file-format.md`.
+//! `docs/decisions/0001-embedded-log.md`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use store::{
 
 const MIB: u64 = 1024 * 1024;
 const LEASES: u64 = 100;
-const HOURS: u64 = 6;
+const HOURS: u64 = 3;
 
 #[test]
 fn lease_updates_leave_files_and_history_bounded() {
@@ -56,7 +56,7 @@ fn lease_updates_leave_files_and_history_bounded() {
         assert!(on_disk.bytes <= 2 * 8 * MIB + 2 * MIB, "{on_disk:?}");
     }
     let (held, on_disk) = (store.usage(), disk.usage());
-    assert!(held.snapshots >= 10, "{held:?}");
+    assert!(held.snapshots >= 5, "{held:?}");
     // One sync a second, and few for segments and snapshots.
     assert!(on_disk.syncs < HOURS * 3_600 * 105 / 100, "{on_disk:?}");
     let newest = store.revision().wait().expect("the newest");

@@ -251,3 +251,24 @@ fn take_entries(mut records: &[u8], count: u32, view: &mut View) -> Option<()> {
     }
     records.is_empty().then_some(())
 }
+
+/// Appends blocks with sound checksums and the footer: of each piece of `data`, the first byte is
+/// how many entries the block claims.
+#[cfg(any(test, feature = "suite"))]
+pub(super) fn push_sound_blocks(file: &mut Vec<u8>, data: &[u8], salt: u64) {
+    let pieces: Vec<&[u8]> = data.chunks(64).collect();
+    let mut total = 0;
+    for (number, piece) in pieces.iter().enumerate() {
+        let entries = u32::from(piece[0]);
+        let mut block = vec![0; BLOCK_HEADER_BYTES];
+        block.extend_from_slice(&piece[1..]);
+        finish_block(&mut block, number as u64, entries, salt);
+        file.extend_from_slice(&block);
+        total += u64::from(entries);
+    }
+    let mut footer = vec![0; BLOCK_HEADER_BYTES];
+    footer.extend_from_slice(&total.to_le_bytes());
+    footer.extend_from_slice(&(pieces.len() as u64).to_le_bytes());
+    finish_block(&mut footer, FOOTER, 0, salt);
+    file.extend_from_slice(&footer);
+}
