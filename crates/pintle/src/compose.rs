@@ -110,6 +110,7 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
         metrics: Vec::new(),
         mounts: mount::Mounts::default(),
     });
+    server.serving().open().await.map_err(failure_of)?;
     bootstrap::run(
         &client_of(&server, "system:apiserver", &["system:masters"]),
         &first_objects,

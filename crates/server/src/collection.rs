@@ -25,7 +25,7 @@ use base::{Clock, Tasks};
 use parking_lot::Mutex;
 use store::{Event, EventKind, Prefix, RangeQuery, Revision, Store, StoreError};
 
-pub use bell::{Bell, Interest, Seat};
+pub use bell::{Bell, Interest, Seat, Seated};
 pub use history::{Change, FrameKey, History};
 pub use stored::{Stored, place_of};
 
@@ -50,6 +50,8 @@ pub struct View {
     pub objects: Objects,
     /// The revision.
     pub revision: Revision,
+    /// The revision of the newest change in it: the same one, the same objects.
+    pub changed: Revision,
 }
 
 /// The live objects of one stored kind.
@@ -73,7 +75,10 @@ struct Inner {
 struct Live {
     feed: store::Watch,
     objects: Objects,
+    /// Everything up to here is in `objects`.
     revision: Revision,
+    /// When `objects` last changed.
+    changed: Revision,
     history: History,
     /// Counts the times the collection was read anew; watchers of an older one have lost their place.
     epoch: u64,
@@ -133,10 +138,7 @@ impl Collection {
         let revision = self.newest().await?;
         self.with_live(|live| {
             live.revision = live.revision.max(revision);
-            View {
-                objects: live.objects.clone(),
-                revision: live.revision,
-            }
+            live.view()
         })
         .await
     }
@@ -158,10 +160,7 @@ impl Collection {
         let live = live.as_mut()?;
         // A broken feed is mended by the next reader that can wait.
         let _ = self.0.catch_up(live);
-        Some(View {
-            objects: live.objects.clone(),
-            revision: live.revision,
-        })
+        Some(live.view())
     }
 
     /// Returns the state as it was at `revision`.
@@ -187,7 +186,11 @@ impl Collection {
             let object = Stored::new(entry.value.clone(), entry.revision);
             objects.insert(self.0.place(&entry.key), Arc::new(object));
         }
-        Ok(View { objects, revision })
+        Ok(View {
+            objects,
+            revision,
+            changed: revision,
+        })
     }
 
     /// Keeps a state for the next page of a list; the oldest one kept is forgotten.
@@ -215,10 +218,7 @@ impl Collection {
         let revision = self.newest().await?;
         self.with_live(|live| {
             live.revision = live.revision.max(revision);
-            let view = View {
-                objects: live.objects.clone(),
-                revision: live.revision,
-            };
+            let view = live.view();
             let cursor = Cursor {
                 epoch: live.epoch,
                 next: live.history.end(),
@@ -317,6 +317,16 @@ impl Collection {
         &self.0.bell
     }
 
+    /// Takes a seat at the bell that is given back when the value is dropped.
+    #[must_use]
+    pub fn sit(&self, interest: Interest) -> Seated<'_> {
+        self.keep_ringing();
+        Seated {
+            bell: &self.0.bell,
+            seat: self.0.bell.enter(interest),
+        }
+    }
+
     /// Makes sure that the bell rings even if nobody reads the collection.
     pub fn keep_ringing(&self) {
         if self.0.ringing.swap(true, Ordering::AcqRel) {
@@ -382,6 +392,7 @@ impl Collection {
             feed,
             objects,
             revision: range.revision,
+            changed: range.revision,
             history: History::new(range.revision),
             epoch,
             pinned: Vec::new(),
@@ -451,6 +462,7 @@ impl Inner {
 
     fn take_in(&self, live: &mut Live, event: &Event) {
         live.revision = event.revision;
+        live.changed = event.revision;
         let place = self.place(&event.key);
         let before = live.objects.get(&place).cloned();
         let change = self.change(event, before);
@@ -495,6 +507,14 @@ impl Inner {
 }
 
 impl Live {
+    fn view(&self) -> View {
+        View {
+            objects: self.objects.clone(),
+            revision: self.revision,
+            changed: self.changed,
+        }
+    }
+
     /// Returns the state at `revision`, if the history reaches back so far.
     fn at(&mut self, revision: Revision) -> Option<View> {
         if let Some(view) = self.pinned.iter().find(|view| view.revision == revision) {
@@ -507,7 +527,11 @@ impl Live {
                 None => objects.remove(&change.place),
             };
         }
-        Some(View { objects, revision })
+        Some(View {
+            objects,
+            revision,
+            changed: revision,
+        })
     }
 }
 

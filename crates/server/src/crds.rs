@@ -132,11 +132,10 @@ fn shared(serving: &Serving, resource: &Resource) -> Shared {
 async fn follow(serving: Arc<Serving>, mut definitions: Definitions, mut cursor: Cursor) {
     let mut drain = serving.tasks.drain_signal();
     let collection = definitions.resource.served.collection.clone();
-    collection.keep_ringing();
-    let seat = collection.bell().enter(Interest::All);
+    let seat = collection.sit(Interest::All);
     loop {
         let next = std::future::poll_fn(|ctx| {
-            collection.bell().wait(&seat, ctx.waker());
+            seat.wait(ctx.waker());
             match collection.step(&mut cursor, BATCH) {
                 Step::Changes(changes, _) if changes.is_empty() => std::task::Poll::Pending,
                 step => std::task::Poll::Ready(step),
@@ -163,7 +162,6 @@ async fn follow(serving: Arc<Serving>, mut definitions: Definitions, mut cursor:
             Step::Ended => break,
         }
     }
-    collection.bell().leave(&seat);
 }
 
 impl Definitions {
@@ -427,10 +425,9 @@ async fn delete_objects(serving: &Arc<Serving>, own: &Resource) -> Result<(), St
     let items: Vec<(Text, Arc<Stored>)> = view.objects.into_iter().collect();
     let options = DeleteOptions::default();
     delete::all(serving, &mut call, own, &options, &items).await?;
-    collection.keep_ringing();
-    let seat = collection.bell().enter(Interest::All);
+    let seat = collection.sit(Interest::All);
     let gone = std::future::poll_fn(|ctx| {
-        collection.bell().wait(&seat, ctx.waker());
+        seat.wait(ctx.waker());
         match collection.step(&mut cursor, usize::MAX) {
             Step::Changes(..) | Step::Lost => {}
             Step::Ended => return std::task::Poll::Ready(()),
@@ -441,7 +438,6 @@ async fn delete_objects(serving: &Arc<Serving>, own: &Resource) -> Result<(), St
         }
     });
     gone.await;
-    collection.bell().leave(&seat);
     Ok(())
 }
 

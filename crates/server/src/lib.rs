@@ -44,6 +44,7 @@ pub mod server;
 pub mod serving;
 mod status_proto;
 mod table;
+mod virtuals;
 mod watch;
 pub mod world;
 mod write;

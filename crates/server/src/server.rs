@@ -103,7 +103,7 @@ struct Inner {
     clock: Clock,
     tasks: Tasks,
     serving: Arc<Serving>,
-    access: Access,
+    access: Arc<Access>,
     world: Arc<dyn World>,
     version: Version,
     health: Health,
@@ -130,6 +130,10 @@ impl Server {
         let started = Arc::new(AtomicBool::new(false));
         let mut checks = setup.checks;
         checks.extend(own_checks(&started, setup.tasks.drain_signal()));
+        let access = Arc::new(setup.access);
+        setup
+            .serving
+            .set_terms(Arc::clone(&access), Arc::clone(&setup.world));
         Self(Arc::new(Inner {
             audit_ids: AuditIds::new(&mut rng),
             queue: Queue::new(setup.limits),
@@ -140,7 +144,7 @@ impl Server {
             clock: setup.clock,
             tasks: setup.tasks,
             serving: setup.serving,
-            access: setup.access,
+            access,
             world: setup.world,
             limits: setup.limits,
             version: setup.version,

@@ -1,7 +1,8 @@
 //! Everything a request on a resource is served from, and who serves it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use access::{Admit, Attributes, World};
 use api::{Status, Text, Value};
 use base::{Clock, Rng, Tasks};
 use parking_lot::Mutex;
@@ -10,11 +11,13 @@ use store::{Prefix, Store, StoreError};
 
 use crate::{
     Answer, Call, Content, User, Verb,
+    admit::Terms,
     collection::Collection,
     crds, delete, list, read,
     registry::{ClusterId, Origin, Registry, Resource, Served},
     render::Showing,
-    watch,
+    server::Access,
+    virtuals, watch,
     write::{self, Door},
 };
 
@@ -25,6 +28,8 @@ pub struct Serving {
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
     rng: Mutex<Rng>,
+    /// On whose terms objects come in; set once the server is put together.
+    terms: OnceLock<Terms>,
     /// In whose name the server writes of its own accord.
     pub(crate) own_user: Arc<User>,
 }
@@ -45,6 +50,7 @@ impl Serving {
             clock,
             tasks,
             rng: Mutex::new(rng),
+            terms: OnceLock::new(),
             own_user: Arc::new(User {
                 name: Text::const_new("system:apiserver"),
                 groups: vec![Text::const_new("system:masters")],
@@ -95,9 +101,41 @@ impl Serving {
         draw(&mut self.rng.lock())
     }
 
-    /// Asks whether the caller, who may update, may create as well.
-    pub(crate) fn allow_create(&self, _call: &Call) -> Result<(), Status> {
-        Ok(())
+    /// Says on whose terms objects come in. Only the first word counts.
+    pub(crate) fn set_terms(&self, access: Arc<Access>, world: Arc<dyn World>) {
+        let terms = Terms {
+            access,
+            world,
+            admit: Admit::default(),
+        };
+        // A second server over the same kinds would be a mistake of the program.
+        let _ = self.terms.set(terms);
+    }
+
+    pub(crate) fn terms(&self) -> Option<&Terms> {
+        self.terms.get()
+    }
+
+    /// Refuses a create by PUT unless the caller, who may update, may create as well.
+    ///
+    /// # Errors
+    /// 403 in upstream's words.
+    pub(crate) fn allow_create(&self, call: &Call) -> Result<(), Status> {
+        let Some(terms) = self.terms() else {
+            return Ok(());
+        };
+        let path = &call.path;
+        let group_version = &path.group_version;
+        let attributes = Attributes {
+            version: &group_version.version,
+            ..Attributes::resource(&call.user, "create", &group_version.group, &path.resource)
+        };
+        let attributes = attributes.within(&path.namespace).named(&path.name);
+        let decision = terms.access.allow.decide(&attributes, &*terms.world);
+        if decision.is_allowed() {
+            return Ok(());
+        }
+        Err(access::allow::refusal(&attributes, &decision))
     }
 
     /// Returns the resource a request is about.
@@ -133,6 +171,9 @@ impl Serving {
             Verb::Watch => {
                 let chance = self.random(Rng::unit);
                 watch::watch(&self.clock, chance, call, resource).await
+            }
+            Verb::Create if resource.kind().traits.virtual_kind => {
+                virtuals::answer(self, call, resource).await
             }
             Verb::Create => write::create(self, call, resource).await,
             Verb::Update => write::update(self, call, resource, Door::Main).await,

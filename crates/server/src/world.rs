@@ -42,7 +42,7 @@ impl LiveWorld {
 impl World for LiveWorld {
     fn revision(&self, resource: Wanted) -> u64 {
         let view = self.0.get(&resource).and_then(Collection::peek);
-        view.map_or(0, |view| view.revision.0)
+        view.map_or(0, |view| view.changed.0)
     }
 
     fn list(&self, resource: Wanted) -> Vec<Bytes> {

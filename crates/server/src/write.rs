@@ -168,12 +168,16 @@ impl<'a> Writer<'a> {
         Occasion {
             now: self.call.received,
             group_version: &self.resource.kind().versions[place].group_version,
-            subresource: match self.door {
-                Door::Main => "",
-                Door::Status => "status",
-                Door::Scale => "scale",
-                Door::Fold(_, name) => name,
-            },
+            subresource: self.subresource(),
+        }
+    }
+
+    fn subresource(&self) -> &'a str {
+        match self.door {
+            Door::Main => "",
+            Door::Status => "status",
+            Door::Scale => "scale",
+            Door::Fold(_, name) => name,
         }
     }
 
@@ -231,6 +235,7 @@ impl<'a> Writer<'a> {
             serving: self.serving,
             resource: self.resource,
             operation,
+            subresource: self.subresource(),
         }
     }
 
@@ -353,6 +358,8 @@ impl<'a> Writer<'a> {
     /// Admission's refusal.
     pub(crate) async fn admit_delete(&mut self, old: &Value) -> Result<(), Status> {
         let ask = self.ask(Operation::Delete);
+        // Rules that refuse deletes stand in either half; there is nothing to change.
+        ask.mutate(self.call, &mut Value::Null, Some(old)).await?;
         ask.validate(self.call, None, Some(old)).await
     }
 

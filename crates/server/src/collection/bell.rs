@@ -48,6 +48,25 @@ struct Slot {
 /// A place at the bell; whoever drops it no longer waits.
 pub struct Seat(usize);
 
+/// A seat that is given back when this is dropped.
+pub struct Seated<'a> {
+    pub(super) bell: &'a Bell,
+    pub(super) seat: Seat,
+}
+
+impl Seated<'_> {
+    /// Asks to be woken by the next ring that is meant for this seat.
+    pub fn wait(&self, waker: &Waker) {
+        self.bell.wait(&self.seat, waker);
+    }
+}
+
+impl Drop for Seated<'_> {
+    fn drop(&mut self) {
+        self.bell.leave(&self.seat);
+    }
+}
+
 impl Bell {
     /// Takes a seat for these changes. It must be given back with [`Bell::leave`].
     pub fn enter(&self, interest: Interest) -> Seat {
