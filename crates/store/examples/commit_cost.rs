@@ -171,7 +171,12 @@ fn memory(dir: &std::path::Path) {
         EmbeddedStore::open(&dir, &clock, Rng::from_seed(1), options).expect("a healthy store")
     };
     let mut rng = Rng::from_seed(1);
+    let begin = clock.now();
     let store = open();
+    println!(
+        "a new store opened in {} us",
+        clock.now().since(begin).as_micros()
+    );
     let mut bytes = 0;
     for _ in 0..OBJECTS / 100 {
         let batch = |_| {
