@@ -98,8 +98,11 @@ pub struct Compiled<T, I> {
     compile: fn(&Value) -> Option<T>,
     join: fn(Vec<Arc<T>>) -> I,
     now: ArcSwapOption<(u64, Arc<I>)>,
-    parts: Mutex<HashMap<Place, (Bytes, Option<Arc<T>>)>>,
+    parts: Mutex<HashMap<Place, Part<T>>>,
 }
+
+/// The bytes of one object, and what it was compiled to.
+type Part<T> = (Bytes, Option<Arc<T>>);
 
 /// Where bytes lie. The bytes are held as long as the place is known, so it cannot be reused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -13,8 +13,8 @@ use crate::{Text, Value};
 const SCALE_MIN: i32 = -9;
 /// Digits that surely fit 64 bits.
 const DIGITS_FAST: i64 = 18;
-/// Digits that surely fit 128 bits.
-const DIGITS_MAX: usize = 38;
+/// Digits that fit 128 bits even when two zeros are added for printing.
+const DIGITS_MAX: usize = 36;
 
 /// An amount: `value` times ten to the power of `scale`.
 #[derive(Clone, Debug)]
@@ -480,6 +480,11 @@ fn round_up(mut digits: Vec<u8>, mut scale: i64) -> Result<(i128, i32), Quantity
     }
     let zeros = digits.iter().take_while(|digit| **digit == 0).count();
     digits.drain(..zeros);
+    // What was printed may end with zeros that only make its exponent a multiple of three.
+    while !rest && digits.len() > DIGITS_MAX && digits.last() == Some(&0) {
+        digits.pop();
+        scale += 1;
+    }
     if digits.len() > DIGITS_MAX {
         // More than upstream's own bound for every form that has one; nothing real is this large.
         return Err(QuantityError::Numeric);

@@ -167,10 +167,11 @@ fn reads_yaml_as_go() {
 
 #[test]
 fn writes_yaml_as_go() {
-    // Upstream refuses DEL, loses U+0085 and leaves U+2028 bare; we write all three as escapes.
+    // Upstream refuses DEL, loses U+0085 and leaves U+2028 bare; we write all three as escapes. The
+    // key `<<` it writes bare, which reads as something else.
     let chosen = |input: &str| {
         let odd = |letter| matches!(letter, '\u{7f}' | '\u{85}');
-        input.contains(odd) || input.contains("\\u2028")
+        input.contains(odd) || input.contains("\\u2028") || input == r#"{"\u003c\u003c":1}"#
     };
     check_but(include_str!("oracle/yaml-write.jsonl"), chosen, |input| {
         let parsed = json::read(input.as_bytes()).expect("the input is JSON");

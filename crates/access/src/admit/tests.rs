@@ -175,6 +175,12 @@ fn nothing_is_made_without_a_namespace() {
         "\"m\"",
     );
     check(&world, "u create core/nodes", map(), None, name, "\"m\"");
+}
+
+#[test]
+fn says_why_nothing_is_made() {
+    let world = world();
+    let map = || value!({"metadata": {"name": "m"}, "data": {}});
     let refused = write(&world, "u create core/configmaps in gone", map(), None)
         .result
         .unwrap_err();
@@ -486,6 +492,13 @@ fn priority_comes_from_the_class() {
         priority,
         "7",
     );
+}
+
+#[test]
+fn there_is_one_default_priority() {
+    let world = world();
+    let class = |name: &str, value: i64, default: bool| value!({"metadata": {"name": (name)}, "value": (value), "globalDefault": (default)});
+    world.put(Resource::PRIORITY_CLASSES, &class("usual", 10, true));
     let create = "u create scheduling.k8s.io/priorityclasses";
     check(
         &world,

@@ -101,6 +101,10 @@ impl Writer {
 
     fn text(&mut self, text: &str, indent: Option<usize>, around: Around) {
         let literal = around != Around::Key;
+        // Bare, this key would merge a map when it is read; upstream writes it so all the same.
+        if text == "<<" && !literal {
+            return self.double(text, indent, around);
+        }
         match style(text, literal) {
             Style::Plain => self.plain(text, indent, around),
             Style::Single => self.single(text, indent, around),
