@@ -48,13 +48,14 @@ pub(crate) fn pod(name: &str, group: &str) -> Value {
     })
 }
 
-/// Returns the pod of the list rows, about 4.5 KB as it is stored upstream.
-pub(crate) fn listed_pod(name: &str, group: &str) -> Value {
+/// Returns a pod of the list rows with `padding` bytes more than it needs.
+pub(crate) fn listed_pod(name: &str, group: &str, padding: usize) -> Value {
     let mut pod = pod(name, group);
     if let Some(containers) = pod["spec"]["containers"].as_array_mut() {
         containers.truncate(1);
     }
     pod["spec"]["affinity"].take();
+    pod["metadata"]["annotations"]["bench.example.com/notes"] = json!("n".repeat(padding));
     pod
 }
 
