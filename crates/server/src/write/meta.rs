@@ -33,7 +33,7 @@ pub(crate) fn wipe(object: &mut Value) {
 }
 
 /// Removes `managedFields`: they are not tracked yet, and stale ones would be lies. See
-/// docs/decisions/managed-fields.md.
+/// docs/decisions/0003-managed-fields.md.
 pub(crate) fn forget_managers(object: &mut Value) {
     of(object).remove("managedFields");
 }
