@@ -17,6 +17,10 @@ use crate::claim::Headed;
 /// change starts anew.
 const TRIES_MAX: u32 = 20;
 
+/// Least time between two answers to changes, so that five hundred definitions installed at once
+/// are not five hundred discoveries. Who needs the truth at once calls [`Catalog::refresh`].
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Knows what is served. Cheap to clone.
 #[derive(Clone)]
 pub struct Catalog(Arc<Inner>);
@@ -123,10 +127,15 @@ impl Catalog {
                 tries += 1;
                 Some(backoff.next_delay(&mut rng))
             };
+            let rested = self.0.clock.now() + PAUSE;
+            let asked = async {
+                self.0.asked.notified().await;
+                self.0.clock.sleep_until(rested).await;
+            };
             tokio::select! {
                 biased;
                 () = drain.requested() => return,
-                () = self.0.asked.notified() => {}
+                () = asked => {}
                 () = async {
                     match again {
                         Some(delay) => self.0.clock.sleep(delay).await,

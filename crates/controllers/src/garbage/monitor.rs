@@ -213,7 +213,10 @@ impl Monitors {
         unsynced.send_modify(|left| *left += 1);
         let unsynced = Unsynced(Some(unsynced.clone()));
         let kind = self.shared.kind(resource);
-        let watching = watch_one(self.shared.clone(), kind, watch, unsynced);
+        // A server that joins or leaves changes what is served.
+        let joins = &*resource.group == "apiregistration.k8s.io";
+        let asked = joins.then(|| self.catalog.clone());
+        let watching = watch_one(self.shared.clone(), kind, watch, unsynced, asked);
         let mut drain = self.tasks.drain_signal();
         self.tasks.spawn("metadata watch", async move {
             tokio::select! {
@@ -242,11 +245,21 @@ impl Drop for Unsynced {
     }
 }
 
-async fn watch_one(shared: Shared, kind: Kind, mut watch: Watch<Partial>, mut unsynced: Unsynced) {
+async fn watch_one(
+    shared: Shared,
+    kind: Kind,
+    mut watch: Watch<Partial>,
+    mut unsynced: Unsynced,
+    asked: Option<Catalog>,
+) {
     let mut unconfirmed: HashSet<Uid> = HashSet::new();
     let mut listing = false;
     loop {
-        match watch.next().await {
+        let event = watch.next().await;
+        if let (Some(catalog), false, Event::Seen(_) | Event::Gone(_)) = (&asked, listing, &event) {
+            catalog.ask();
+        }
+        match event {
             Event::Begin => {
                 listing = true;
                 unconfirmed = shared.read(|graph| graph.of_kind(kind).cloned().collect());
