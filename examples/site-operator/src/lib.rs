@@ -14,6 +14,7 @@ pub mod site;
 use base::{Clock, Rng, Tasks};
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::ConfigMap};
 use kit::{Cache, Change, Client, Key, Object, Queue, Resource, Scope, reconcile::Rounds};
+use kube::ResourceExt;
 
 pub use site::Site;
 

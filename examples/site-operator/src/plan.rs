@@ -30,7 +30,7 @@ pub fn plan(site: &Site, page: Option<&ConfigMap>, servers: Option<&Deployment>)
     if held != Some(&site.spec.page) {
         steps.push(Step::WritePage);
     }
-    let wanted = servers.and_then(|servers| servers.spec.as_ref()?.replicas);
+    let wanted = servers.and_then(|servers| servers.spec.replicas);
     if wanted != Some(site.spec.replicas) {
         steps.push(Step::WriteServers);
     }
