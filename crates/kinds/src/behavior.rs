@@ -5,14 +5,14 @@
 
 use std::{fmt, sync::Arc};
 
-use api::{GroupVersion, Status, Value};
+use api::{GroupVersion, Status, Value, status::Cause};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use schema::{Behavior, Cell, Occasion};
 
 use crate::{
     convert,
     prepare::{self, Owned},
-    tables,
+    tables, validate,
 };
 
 /// The behaviour of one built-in kind.
@@ -22,6 +22,7 @@ pub(crate) struct Builtin {
     owned: Owned,
     table: Option<tables::Cells>,
     convert: Option<convert::Convert>,
+    validate: Option<validate::Check>,
 }
 
 /// Returns the behaviour of a kind.
@@ -32,6 +33,7 @@ pub(crate) fn of(group: &str, kind: &str, owned: Owned) -> Arc<dyn Behavior> {
         owned,
         table: tables::of(group, kind),
         convert: convert::of(group, kind),
+        validate: validate::of(group, kind),
     })
 }
 
@@ -50,6 +52,14 @@ impl Behavior for Builtin {
 
     fn prepare(&self, occasion: Occasion<'_>, object: &mut Value, old: Option<&Value>) {
         prepare::prepare(&self.owned, &self.kind, occasion, object, old);
+    }
+
+    fn validate(&self, occasion: Occasion<'_>, object: &Value, old: Option<&Value>) -> Vec<Cause> {
+        match self.validate {
+            // What comes through another door was valid when it came in.
+            Some(check) if occasion.subresource.is_empty() => validate::causes(check, object, old),
+            _ => Vec::new(),
+        }
     }
 
     fn table(&self, occasion: Occasion<'_>, object: &Value) -> Option<Vec<Cell>> {

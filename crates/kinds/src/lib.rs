@@ -24,6 +24,7 @@ mod prepare;
 mod resources;
 mod shapes;
 mod tables;
+mod validate;
 
 use std::sync::Arc;
 
