@@ -12,13 +12,7 @@ const STEPS: [Step; 5] = [
     ("formatting", &["cargo", "fmt", "--all", "--check"]),
     (
         "lints",
-        &[
-            "cargo",
-            "clippy",
-            "--quiet",
-            "--workspace",
-            "--all-targets",
-        ],
+        &["cargo", "clippy", "--quiet", "--workspace", "--all-targets"],
     ),
     ("tests", &["cargo", "test", "--workspace"]),
     (

@@ -6,7 +6,7 @@
 mod apps;
 mod certificates;
 mod cluster;
-mod core;
+mod core_group;
 mod events;
 mod extensions;
 mod human;
@@ -40,7 +40,7 @@ pub(crate) struct Row<'a> {
 /// Returns the function that makes a kind's cells.
 pub(crate) fn of(group: &str, kind: &str) -> Option<Cells> {
     Some(match group {
-        "" => core::of(kind)?,
+        "" => core_group::of(kind)?,
         "apps" | "batch" => apps::of(kind)?,
         "networking.k8s.io" | "discovery.k8s.io" => networking::of(kind)?,
         "storage.k8s.io" => storage::of(kind)?,

@@ -1,3 +1,5 @@
+//! Tests of this room.
+
 use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use api::{GroupVersion, Gvk};

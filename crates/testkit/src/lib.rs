@@ -10,7 +10,7 @@
 //! # async fn example() {
 //! let cluster = testkit::Cluster::start().await;
 //! let namespace: kit::Partial = cluster.client().get("/api/v1/namespaces/default").await.unwrap();
-//! assert_eq!(namespace.metadata.name, "default");
+//! assert_eq!(&*namespace.metadata.name, "default");
 //! cluster.stop().await;
 //! # }
 //! ```

@@ -1,3 +1,5 @@
+//! Tests of convert.
+
 use api::{GroupVersion, Value, json};
 use schema::{Kind, Unknown};
 

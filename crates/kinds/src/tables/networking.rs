@@ -3,7 +3,7 @@
 use schema::Cell;
 
 use super::{
-    Cells, NONE, Row, core,
+    Cells, NONE, Row, core_group,
     human::{selector, some},
     text, text_or,
 };
@@ -52,7 +52,7 @@ fn ingress(row: Row<'_>) -> Vec<Cell> {
         row.name(),
         text_or(row.text(&["spec", "ingressClassName"]), NONE),
         text(hosts(row)),
-        text(core::load_balancer(row)),
+        text(core_group::load_balancer(row)),
         ports.into(),
         row.age(),
     ]

@@ -1,3 +1,5 @@
+//! Tests of tables.
+
 use api::{GroupVersion, Value, json, time};
 use schema::Occasion;
 

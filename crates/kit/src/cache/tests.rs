@@ -1,3 +1,5 @@
+//! Tests of cache.
+
 use std::{sync::Arc, time::Duration};
 
 use base::{Clock, Rng, Tasks, WallTime};

@@ -1,3 +1,5 @@
+//! Tests of events.
+
 use std::time::Duration;
 
 use base::{Clock, Tasks, WallTime};

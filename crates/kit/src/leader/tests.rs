@@ -1,3 +1,5 @@
+//! Tests of leader.
+
 use std::time::Duration;
 
 use base::{Clock, Rng, Tasks, WallTime};

@@ -1,3 +1,5 @@
+//! Tests of queue.
+
 use std::time::Duration;
 
 use base::{Clock, Rng, WallTime};

@@ -1,3 +1,5 @@
+//! Tests of watch.
+
 use std::time::Duration;
 
 use base::{Clock, Rng, WallTime};

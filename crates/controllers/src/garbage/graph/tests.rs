@@ -1,3 +1,5 @@
+//! Tests of garbage/graph.
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use base::Rng;

@@ -1,3 +1,5 @@
+//! Tests of replicaset/plan.
+
 use std::sync::Arc;
 
 use expect_test::{Expect, expect};

@@ -1,3 +1,5 @@
+//! Rules of definitions, one test each.
+
 use expect_test::{Expect, expect};
 
 use super::{Bench, Reply, TABLE, at, names};

@@ -1,3 +1,5 @@
+//! Rules of deletes, one test each.
+
 use expect_test::{Expect, expect};
 
 use super::{Bench, Reply, at, names};

@@ -1,3 +1,5 @@
+//! Rules of reads, one test each.
+
 use expect_test::{Expect, expect};
 
 use super::{Bench, METADATA, PROTOBUF, TABLE, at, names};
