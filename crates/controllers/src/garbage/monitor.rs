@@ -139,11 +139,16 @@ impl Monitors {
         let mut running: BTreeMap<(Arc<str>, Arc<str>), Monitor> = BTreeMap::new();
         let unsynced = watch::Sender::new(0_usize);
         let mut ready = Some(ready);
+        // Compared by value: the first answer may have come before we began to listen.
+        let mut seen = 0;
         loop {
             tokio::select! {
                 biased;
                 () = drain.requested() => return,
-                changed = changes.changed() => if changed.is_err() { return },
+                changed = changes.wait_for(|generation| *generation != seen) => match changed {
+                    Ok(generation) => seen = *generation,
+                    Err(_) => return,
+                },
             }
             self.adjust(&mut running, &unsynced);
             let mut waiting = unsynced.subscribe();
