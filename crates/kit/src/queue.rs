@@ -10,7 +10,10 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     hash::Hash,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -223,6 +226,10 @@ impl<K: Clone + Eq + Hash> Order<K> {
         std::mem::take(&mut self.refused)
     }
 
+    fn has_delayed(&self) -> bool {
+        !self.delayed.is_empty()
+    }
+
     fn has_ready(&self) -> bool {
         self.ready.iter().any(|level| !level.is_empty())
     }
@@ -233,6 +240,8 @@ pub struct Queue<K>(Arc<Shared<K>>);
 
 struct Shared<K> {
     order: Mutex<Order<K>>,
+    /// Workers that wait for a moment and not only for a wake-up; changed under the lock above.
+    timed: AtomicUsize,
     rng: Mutex<Rng>,
     wake: Notify,
     clock: Clock,
@@ -250,6 +259,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     pub fn new(clock: Clock, rng: Rng) -> Self {
         Self(Arc::new(Shared {
             order: Mutex::new(Order::default()),
+            timed: AtomicUsize::new(0),
             rng: Mutex::new(rng),
             wake: Notify::new(),
             clock,
@@ -304,19 +314,32 @@ impl<K: Clone + Eq + Hash> Queue<K> {
             let next = {
                 let mut order = self.0.order.lock();
                 let next = order.take(self.0.clock.now());
-                if matches!(next, Next::Key(_)) && order.has_ready() {
-                    // One wake-up stands for any number of keys; pass it on to the next worker.
-                    self.0.wake.notify_one();
+                match &next {
+                    Next::Key(_) => {
+                        // One wake-up stands for any number of keys; pass it on to the next worker.
+                        // And someone must wait for the delayed ones while we work.
+                        let untimed = self.0.timed.load(Ordering::Relaxed) == 0;
+                        if order.has_ready() || (untimed && order.has_delayed()) {
+                            self.0.wake.notify_one();
+                        }
+                    }
+                    Next::At(_) => {
+                        self.0.timed.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Next::Nothing => {}
                 }
                 next
             };
             match next {
                 Next::Key(key) => return key,
                 Next::Nothing => self.0.wake.notified().await,
-                Next::At(at) => tokio::select! {
-                    () = self.0.wake.notified() => {}
-                    () = self.0.clock.sleep_until(at) => {}
-                },
+                Next::At(at) => {
+                    let _timed = Timed(&self.0.timed);
+                    tokio::select! {
+                        () = self.0.wake.notified() => {}
+                        () = self.0.clock.sleep_until(at) => {}
+                    }
+                }
             }
         }
     }
@@ -346,6 +369,15 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     #[must_use]
     pub fn take_refused(&self) -> u64 {
         self.0.order.lock().take_refused()
+    }
+}
+
+/// Counts a timed wait down, however it ends.
+struct Timed<'a>(&'a AtomicUsize);
+
+impl Drop for Timed<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -139,11 +139,16 @@ impl Monitors {
         let mut running: BTreeMap<(Arc<str>, Arc<str>), Monitor> = BTreeMap::new();
         let unsynced = watch::Sender::new(0_usize);
         let mut ready = Some(ready);
+        // Compared by value: the first answer may have come before we began to listen.
+        let mut seen = 0;
         loop {
             tokio::select! {
                 biased;
                 () = drain.requested() => return,
-                changed = changes.changed() => if changed.is_err() { return },
+                changed = changes.wait_for(|generation| *generation != seen) => match changed {
+                    Ok(generation) => seen = *generation,
+                    Err(_) => return,
+                },
             }
             self.adjust(&mut running, &unsynced);
             let mut waiting = unsynced.subscribe();
@@ -280,5 +285,55 @@ async fn watch_one(
             }
             Event::Progress(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, time::Duration};
+
+    use base::{Clock, Rng, Tasks};
+    use bytes::Bytes;
+    use http_body_util::Full;
+    use kit::{Client, Queue, events::Recorder};
+
+    use super::{Monitors, Shared};
+    use crate::{catalog::Catalog, departures::Departures};
+
+    /// A seldom-lost race once kept the collector from ever beginning.
+    #[tokio::test]
+    async fn begins_when_discovery_was_there_first() {
+        let client = Client::in_process(tower::service_fn(
+            |request: http::Request<kube::client::Body>| async move {
+                let body = if request.uri().path() == "/api" {
+                    r#"{"items":[{"versions":[{"version":"v1","resources":[]}]}]}"#
+                } else {
+                    r#"{"items":[{"metadata":{"name":"x.io"},"versions":[{"version":"v1","resources":[
+                        {"resource":"as","responseKind":{"kind":"A"},"scope":"Cluster","verbs":["list"]}]}]}]}"#
+                };
+                Ok::<_, Infallible>(http::Response::new(Full::new(Bytes::from(body))))
+            },
+        ));
+        let (tasks, clock) = (Tasks::new(), Clock::system());
+        let catalog = Catalog::new(client.clone(), clock.clone());
+        catalog.refresh().await.unwrap();
+        let queue = Queue::new(clock.clone(), Rng::from_seed(1));
+        let departures = Departures::new(Queue::new(clock.clone(), Rng::from_seed(1)));
+        let monitors = Monitors {
+            shared: Shared::new(queue, Recorder::silent(), departures),
+            catalog,
+            client,
+            clock: clock.clone(),
+            rng: Rng::from_seed(1),
+            tasks: tasks.clone(),
+            followed: Vec::new(),
+        };
+        let (began, begins) = tokio::sync::oneshot::channel();
+        let running = monitors.run(tasks.drain_signal(), || began.send(()).unwrap());
+        let task = tasks.spawn("monitors", running);
+        let begun = clock.timeout(Duration::from_secs(10), begins).await;
+        assert!(begun.is_ok_and(|begun| begun.is_ok()));
+        tasks.drain(&clock, Duration::from_secs(10)).await;
+        task.await.unwrap();
     }
 }

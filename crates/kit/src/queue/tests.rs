@@ -141,6 +141,42 @@ fn refuses_more_keys_than_it_may_hold_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_delayed_key_is_not_kept_waiting_by_a_busy_worker() {
+    let (clock, handle) = Clock::fake(WallTime::from_secs(0));
+    let queue = Queue::new(clock, Rng::from_seed(1));
+    let (one, two) = (queue.clone(), queue.clone());
+    queue.add_after("late", Duration::from_secs(9));
+    // Both wait; the one that holds the timer takes the key and is busy with it for ever.
+    let worker = |queue: Queue<&'static str>| async move {
+        if queue.next().await == "busy" {
+            std::future::pending::<()>().await;
+        }
+    };
+    let workers = async {
+        tokio::select! {
+            () = worker(one) => {}
+            () = worker(two) => {}
+        }
+    };
+    let script = async {
+        tokio::task::yield_now().await;
+        queue.add("busy");
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        handle.advance(Duration::from_secs(9));
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        panic!("nobody took the delayed key");
+    };
+    tokio::select! {
+        () = workers => {}
+        () = script => {}
+    }
+}
+
+#[tokio::test]
 async fn wakes_every_worker_that_has_something_to_do() {
     let (clock, handle) = Clock::fake(WallTime::from_secs(0));
     let queue = Queue::new(clock, Rng::from_seed(1));
