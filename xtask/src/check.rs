@@ -19,7 +19,7 @@ const STEPS: [Step; 6] = [
         "the golden corpus",
         &["go", "mod", "download", "k8s.io/api@v0.37.1"],
     ),
-    ("tests", &["cargo", "test", "--workspace"]),
+    ("tests", &["cargo", "test", "--workspace", "--no-fail-fast"]),
     (
         "kubectl against pintle",
         // The topic `watch` depends on how fast pods change; it is run by hand until it does not.

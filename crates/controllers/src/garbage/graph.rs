@@ -10,7 +10,7 @@
 //! them fit: a namespaced owner is looked for in the dependent's own namespace and nowhere else.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -154,7 +154,7 @@ struct Node {
     revision: u64,
     owners: Box<[Reference]>,
     /// Most objects have none, so an empty set costs one word.
-    dependents: Option<Box<HashSet<Uid>>>,
+    dependents: Option<Box<BTreeSet<Uid>>>,
     /// False while it is only assumed.
     observed: bool,
     leaving: bool,
@@ -329,11 +329,7 @@ impl Graph {
                 outcome.work.push(Work::Attempt(owner.uid.clone()));
             }
         }
-        let mut dependents: Vec<Uid> = self.dependents(uid).collect();
-        dependents.sort_unstable();
-        outcome
-            .work
-            .extend(dependents.into_iter().map(Work::Attempt));
+        outcome.work.extend(self.dependents(uid).map(Work::Attempt));
         outcome
     }
 
@@ -404,13 +400,11 @@ impl Graph {
         if !node.leaving || !node.orphan {
             return Verdict::Leave;
         }
-        let mut dependents: Vec<Uid> = self.dependents(uid).collect();
-        dependents.sort_unstable();
         Verdict::LetGo {
             object: self.identity(uid, node),
-            dependents: dependents
-                .iter()
-                .filter_map(|uid| Some(self.identity(uid, self.nodes.get(uid)?)))
+            dependents: self
+                .dependents(uid)
+                .filter_map(|uid| Some(self.identity(&uid, self.nodes.get(&uid)?)))
                 .collect(),
         }
     }
@@ -573,9 +567,7 @@ impl Graph {
 
     /// Virtual ⇒ observed: dependents that named it wrongly are looked at.
     fn check_dependents(&self, uid: &Uid, outcome: &mut Outcome) {
-        let mut dependents: Vec<Uid> = self.dependents(uid).collect();
-        dependents.sort_unstable();
-        for dependent in dependents {
+        for dependent in self.dependents(uid) {
             self.check_reference(&dependent, uid, outcome);
         }
     }
@@ -649,7 +641,7 @@ impl Graph {
                         name: reference.name.clone(),
                         revision: 0,
                         owners: Box::default(),
-                        dependents: Some(Box::new(HashSet::from([uid.clone()]))),
+                        dependents: Some(Box::new(BTreeSet::from([uid.clone()]))),
                         observed: false,
                         leaving: false,
                         foreground: false,
@@ -686,6 +678,7 @@ impl Graph {
         }
     }
 
+    /// The dependents in order, so that equal worlds give equal work.
     fn dependents(&self, uid: &Uid) -> impl Iterator<Item = Uid> {
         let node = self.nodes.get(uid);
         let dependents = node.and_then(|node| node.dependents.as_ref());
