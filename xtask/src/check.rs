@@ -12,7 +12,16 @@ const STEPS: [Step; 6] = [
     ("formatting", &["cargo", "fmt", "--all", "--check"]),
     (
         "lints",
-        &["cargo", "clippy", "--quiet", "--workspace", "--all-targets"],
+        &[
+            "cargo",
+            "clippy",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
     ),
     // Without upstream's corpus the golden tests would prove nothing.
     (

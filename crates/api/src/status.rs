@@ -57,7 +57,7 @@ pub struct Status {
     /// Text for people; clients match on parts of it.
     pub message: String,
     /// What it is about.
-    pub details: Option<Details>,
+    pub details: Option<Box<Details>>,
     /// `metadata.continue` of a 410 on a paged list: a token that can still be used.
     pub continue_token: Option<String>,
 }
@@ -122,12 +122,12 @@ impl Status {
     }
 
     fn about(mut self, group: &str, kind: &str, name: &str) -> Self {
-        self.details = Some(Details {
+        self.details = Some(Box::new(Details {
             name: Text::new(name),
             group: Text::new(group),
             kind: Text::new(kind),
             ..Details::default()
-        });
+        }));
         self
     }
 
@@ -305,7 +305,7 @@ impl Status {
     }
 
     fn with_details(mut self, details: Details) -> Self {
-        self.details = Some(details);
+        self.details = Some(Box::new(details));
         self
     }
 

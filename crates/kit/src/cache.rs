@@ -84,9 +84,12 @@ struct Inner<T> {
     events: AtomicU64,
 }
 
+/// The keys of the objects under each value.
+type Entries = HashMap<Box<str>, HashSet<Key>>;
+
 struct State<T> {
     objects: HashMap<Key, Arc<T>>,
-    indexes: Vec<(IndexBy<T>, HashMap<Box<str>, HashSet<Key>>)>,
+    indexes: Vec<(IndexBy<T>, Entries)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]

@@ -57,7 +57,7 @@ fn main() {
         message.len()
     );
 
-    measure("parse", || POD, |text| read(text));
+    measure("parse", || POD, read);
     measure("clone", || (), |()| canonical.clone());
     measure(
         "decode, fields in order",

@@ -42,7 +42,7 @@ impl PatchError {
             Self::Unfit(_) => {
                 let text = "the server rejected our request due to an error in our request";
                 let mut status = Status::new(422, Reason::Invalid, text);
-                status.details = Some(api::status::Details::default());
+                status.details = Some(Box::default());
                 status
             }
             Self::TooManyOperations { .. } => Status::new(

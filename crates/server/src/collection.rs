@@ -548,7 +548,7 @@ async fn ring(inner: Arc<Inner>) {
         };
         inner.ringing.store(false, Ordering::Release);
         // Someone may have come while the task was about to go.
-        let needed = followed.is_err() || inner.bell.len() > 0;
+        let needed = followed.is_err() || !inner.bell.is_empty();
         if drain.is_requested() || !needed || inner.ringing.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -568,7 +568,7 @@ impl Inner {
         let mut batch = Vec::new();
         loop {
             feed.ready().await;
-            if self.bell.len() == 0 || self.ended.load(Ordering::Acquire) {
+            if self.bell.is_empty() || self.ended.load(Ordering::Acquire) {
                 return Ok(());
             }
             while feed.try_next_batch(BATCH, &mut batch)? > 0 {

@@ -71,14 +71,14 @@ pub(crate) async fn one(
 fn success(resource: &Resource, call: &Call, object: &Stored) -> Status {
     let mut status = Status::new(200, Reason::Unknown, "");
     let uid = object.head().map(|head| head.uid.to_string());
-    status.details = Some(Details {
+    status.details = Some(Box::new(Details {
         name: call.path.name.clone(),
         group: Text::new(resource.group()),
         // The resource, although the field is called kind.
         kind: Text::new(resource.plural()),
         uid: Text::from(uid.unwrap_or_default()),
         ..Details::default()
-    });
+    }));
     status
 }
 

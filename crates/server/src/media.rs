@@ -5,7 +5,6 @@ use std::fmt;
 use api::{
     Reason, Status,
     media::{Convert, Format, Wanted, wanted},
-    status::Details,
 };
 use http::{HeaderMap, header};
 
@@ -132,7 +131,7 @@ fn no_representation(request: &Request) -> Refusal {
         message.push_str(SUPPORTED_STREAMS);
     }
     let mut status = Status::new(406, Reason::NotAcceptable, message);
-    status.details = Some(Details::default());
+    status.details = Some(Box::default());
     status.into()
 }
 

@@ -439,7 +439,7 @@ mod tests {
             "v2",
             "v10beta3",
         ];
-        versions.sort_by(|a, b| rank(b).cmp(&rank(a)));
+        versions.sort_by_key(|version| std::cmp::Reverse(rank(version)));
         assert_eq!(
             versions,
             [

@@ -160,7 +160,7 @@ fn no_such_path(server: &Server, group: &str) -> Refusal {
 fn not_allowed() -> Refusal {
     let message = "the server does not allow this method on the requested resource";
     let mut status = Status::new(405, api::Reason::MethodNotAllowed, message);
-    status.details = Some(api::status::Details::default());
+    status.details = Some(Box::default());
     status.into()
 }
 
@@ -255,7 +255,7 @@ fn check_patch_type(request: &Request, offer: Offer) -> Result<(), Refusal> {
     }
     let message = "415: Unsupported Media Type";
     let mut status = Status::new(415, api::Reason::UnsupportedMediaType, message);
-    status.details = Some(api::status::Details::default());
+    status.details = Some(Box::default());
     Err(status.into())
 }
 

@@ -260,7 +260,7 @@ impl Serving {
             api::Reason::MethodNotAllowed,
             "the server does not allow this method on the requested resource",
         );
-        status.details = Some(api::status::Details::default());
+        status.details = Some(Box::default());
         status
     }
 }

@@ -153,8 +153,8 @@ struct Node {
     name: Box<str>,
     revision: u64,
     owners: Box<[Reference]>,
-    /// Most objects have none, so an empty set costs one word.
-    dependents: Option<Box<BTreeSet<Uid>>>,
+    /// Ordered, so that equal worlds give equal work.
+    dependents: BTreeSet<Uid>,
     /// False while it is only assumed.
     observed: bool,
     leaving: bool,
@@ -264,7 +264,7 @@ impl Graph {
                     name: head.name.clone(),
                     revision: 0,
                     owners: owners.clone(),
-                    dependents: None,
+                    dependents: BTreeSet::new(),
                     observed: true,
                     leaving: false,
                     foreground: false,
@@ -311,7 +311,7 @@ impl Graph {
         let was_observed = std::mem::replace(&mut node.observed, false);
         (node.leaving, node.foreground, node.orphan) = (false, false, false);
         let (kind, name, namespace) = (node.kind, node.name.clone(), Arc::clone(&node.namespace));
-        if node.dependents.is_none() {
+        if node.dependents.is_empty() {
             self.nodes.remove(uid);
         } else if was_observed {
             let reference = Reference {
@@ -492,7 +492,7 @@ impl Graph {
                 owners: dropped,
             };
         }
-        let has_dependents = node.dependents.is_some();
+        let has_dependents = !node.dependents.is_empty();
         if waiting > 0 && has_dependents {
             // A dependent that itself waits for its dependents may, by a cycle, wait for us.
             let unblock = self.dependents(uid).any(|dependent| {
@@ -621,7 +621,7 @@ impl Graph {
             let owner = self.nodes.get_mut(&reference.uid);
             match owner {
                 Some(owner) => {
-                    owner.dependents.get_or_insert_default().insert(uid.clone());
+                    owner.dependents.insert(uid.clone());
                     if !owner.observed {
                         outcome.work.push(Work::Attempt(reference.uid.clone()));
                     }
@@ -641,7 +641,7 @@ impl Graph {
                         name: reference.name.clone(),
                         revision: 0,
                         owners: Box::default(),
-                        dependents: Some(Box::new(BTreeSet::from([uid.clone()]))),
+                        dependents: BTreeSet::from([uid.clone()]),
                         observed: false,
                         leaving: false,
                         foreground: false,
@@ -666,14 +666,9 @@ impl Graph {
         let Some(node) = self.nodes.get_mut(owner) else {
             return;
         };
-        if let Some(dependents) = &mut node.dependents {
-            dependents.remove(dependent);
-            if dependents.is_empty() {
-                node.dependents = None;
-            }
-        }
+        node.dependents.remove(dependent);
         // Nobody names an assumed owner any more.
-        if !node.observed && node.dependents.is_none() {
+        if !node.observed && node.dependents.is_empty() {
             self.nodes.remove(owner);
         }
     }
@@ -681,8 +676,8 @@ impl Graph {
     /// The dependents in order, so that equal worlds give equal work.
     fn dependents(&self, uid: &Uid) -> impl Iterator<Item = Uid> {
         let node = self.nodes.get(uid);
-        let dependents = node.and_then(|node| node.dependents.as_ref());
-        dependents.into_iter().flat_map(|set| set.iter().cloned())
+        node.into_iter()
+            .flat_map(|node| node.dependents.iter().cloned())
     }
 
     fn remember_absent(&mut self, mut reference: Reference, namespace: Arc<str>) {

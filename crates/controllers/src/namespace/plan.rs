@@ -110,85 +110,13 @@ pub fn status(before: &Status, report: &Report, now: Time) -> Status {
     status
 }
 
-/// Returns what each condition says: its type, reason, message and whether something is wrong.
-fn words(report: &Report) -> [(&'static str, &'static str, String, bool); 5] {
-    let counted = |map: &BTreeMap<String, usize>, has: &str| {
-        let parts: Vec<String> = map
-            .iter()
-            .map(|(name, count)| format!("{name} {has} {count} resource instances"))
-            .collect();
-        parts.join(", ")
-    };
-    let discovery = if report.undiscovered.is_empty() {
-        (
-            "ResourcesDiscovered",
-            "All resources successfully discovered".to_owned(),
-        )
-    } else {
-        let stale: Vec<String> = report
-            .undiscovered
-            .iter()
-            .map(|version| format!("{version}: stale GroupVersion discovery: {version}"))
-            .collect();
-        let message = format!(
-            "Discovery failed for some groups, {} failing: unable to retrieve the complete list of server APIs: {}",
-            stale.len(),
-            stale.join(", ")
-        );
-        ("DiscoveryFailed", message)
-    };
-    let deletion = if report.failures.is_empty() {
-        (
-            "ContentDeleted",
-            "All content successfully deleted, may be waiting on finalization".to_owned(),
-        )
-    } else {
-        let mut failures = report.failures.clone();
-        failures.sort_unstable();
-        let message = format!(
-            "Failed to delete all resource types, {} remaining: {}",
-            failures.len(),
-            failures.join(", ")
-        );
-        ("ContentDeletionFailed", message)
-    };
-    let content = if report.left.is_empty() {
-        (
-            "ContentRemoved",
-            "All content successfully removed".to_owned(),
-        )
-    } else {
-        let message = format!(
-            "Some resources are remaining: {}",
-            counted(&report.left, "has")
-        );
-        ("SomeResourcesRemain", message)
-    };
-    let finalizers = if report.held.is_empty() {
-        (
-            "ContentHasNoFinalizers",
-            "All content-preserving finalizers finished".to_owned(),
-        )
-    } else {
-        let message = format!(
-            "Some content in the namespace has finalizers remaining: {}",
-            counted(&report.held, "in")
-        );
-        ("SomeFinalizersRemain", message)
-    };
-    let wrong = [
-        !report.undiscovered.is_empty(),
-        !report.failures.is_empty(),
-        !report.left.is_empty(),
-        !report.held.is_empty(),
-    ];
+/// What a condition says: its type, reason, message and whether something is wrong.
+type Words = (&'static str, &'static str, String, bool);
+
+/// Returns what each condition says.
+fn words(report: &Report) -> [Words; 5] {
     [
-        (
-            "NamespaceDeletionDiscoveryFailure",
-            discovery.0,
-            discovery.1,
-            wrong[0],
-        ),
+        discovery(report),
         (
             // Versions here are never parsed from text, so this one cannot fail.
             "NamespaceDeletionGroupVersionParsingFailure",
@@ -196,20 +124,75 @@ fn words(report: &Report) -> [(&'static str, &'static str, String, bool); 5] {
             "All legacy kube types successfully parsed".to_owned(),
             false,
         ),
-        (
-            "NamespaceDeletionContentFailure",
-            deletion.0,
-            deletion.1,
-            wrong[1],
-        ),
-        ("NamespaceContentRemaining", content.0, content.1, wrong[2]),
-        (
-            "NamespaceFinalizersRemaining",
-            finalizers.0,
-            finalizers.1,
-            wrong[3],
-        ),
+        deletion(report),
+        remaining(report),
+        finalizers(report),
     ]
+}
+
+fn discovery(report: &Report) -> Words {
+    let kind = "NamespaceDeletionDiscoveryFailure";
+    if report.undiscovered.is_empty() {
+        let message = "All resources successfully discovered".to_owned();
+        return (kind, "ResourcesDiscovered", message, false);
+    }
+    let stale: Vec<String> = report
+        .undiscovered
+        .iter()
+        .map(|version| format!("{version}: stale GroupVersion discovery: {version}"))
+        .collect();
+    let message = format!(
+        "Discovery failed for some groups, {} failing: unable to retrieve the complete list of server APIs: {}",
+        stale.len(),
+        stale.join(", ")
+    );
+    (kind, "DiscoveryFailed", message, true)
+}
+
+fn deletion(report: &Report) -> Words {
+    let kind = "NamespaceDeletionContentFailure";
+    if report.failures.is_empty() {
+        let message = "All content successfully deleted, may be waiting on finalization".to_owned();
+        return (kind, "ContentDeleted", message, false);
+    }
+    let mut failures = report.failures.clone();
+    failures.sort_unstable();
+    let message = format!(
+        "Failed to delete all resource types, {} remaining: {}",
+        failures.len(),
+        failures.join(", ")
+    );
+    (kind, "ContentDeletionFailed", message, true)
+}
+
+fn remaining(report: &Report) -> Words {
+    let kind = "NamespaceContentRemaining";
+    if report.left.is_empty() {
+        let message = "All content successfully removed".to_owned();
+        return (kind, "ContentRemoved", message, false);
+    }
+    let counts = counts(&report.left, "has");
+    let message = format!("Some resources are remaining: {counts}");
+    (kind, "SomeResourcesRemain", message, true)
+}
+
+fn finalizers(report: &Report) -> Words {
+    let kind = "NamespaceFinalizersRemaining";
+    if report.held.is_empty() {
+        let message = "All content-preserving finalizers finished".to_owned();
+        return (kind, "ContentHasNoFinalizers", message, false);
+    }
+    let counts = counts(&report.held, "in");
+    let message = format!("Some content in the namespace has finalizers remaining: {counts}");
+    (kind, "SomeFinalizersRemain", message, true)
+}
+
+fn counts(map: &BTreeMap<String, usize>, has: &str) -> String {
+    let parts: Vec<String> = map
+        .iter()
+        .map(|(name, count)| format!("{name} {has} {count} resource instances"))
+        .collect();
+    parts.join(", ")
 }
 
 impl fmt::Display for Condition {

@@ -120,10 +120,10 @@ fn signed(
     now: WallTime,
 ) -> Result<Pair, Failure> {
     let file = wanted.file;
-    if let Some(pair) = load(directory, file)? {
-        if is_current(directory, &pair, &wanted, now)? {
-            return Ok(pair);
-        }
+    if let Some(pair) = load(directory, file)?
+        && is_current(directory, &pair, &wanted, now)?
+    {
+        return Ok(pair);
     }
     let failed = |source| Failure::Certificate { what: file, source };
     let authority_key = KeyPair::from_pem(&authority.key).map_err(failed)?;

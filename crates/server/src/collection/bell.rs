@@ -118,11 +118,11 @@ impl Bell {
         self.wake(|_| true);
     }
 
-    /// Returns how many seats are taken.
+    /// Returns whether nobody has a seat.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn is_empty(&self) -> bool {
         let slots = self.slots.lock();
-        slots.taken.len() - slots.free.len()
+        slots.taken.len() == slots.free.len()
     }
 
     fn wake(&self, meant: impl Fn(&Interest) -> bool) {

@@ -3,7 +3,7 @@
 //! Source: k8s.io/apiserver, pkg/registry/rest/{create,update,meta}.go and
 //! pkg/endpoints/handlers/rest.go.
 
-use api::{Object, Status, Text, Value, meta::Meta, time};
+use api::{Object, Status, Value, meta::Meta, time};
 use base::WallTime;
 use schema::{Generation, Kind, Scope};
 
@@ -199,20 +199,15 @@ pub(crate) fn count_generation(kind: &Kind, has_status: bool, object: &mut Value
 }
 
 fn same_but_status(object: &Value, old: &Value, has_status: bool) -> bool {
-    let counted = |value: &Value| -> Vec<(Text, Value)> {
-        let Some(object) = value.as_object() else {
-            return Vec::new();
-        };
-        object
-            .iter()
-            .filter(|(name, _)| {
-                !matches!(*name, "metadata" | "apiVersion" | "kind")
-                    && !(has_status && *name == "status")
-            })
-            .map(|(name, value)| (Text::new(name), value.clone()))
-            .collect()
+    let counts = |name: &str| {
+        let is_status = has_status && name == "status";
+        !is_status && !matches!(name, "metadata" | "apiVersion" | "kind")
     };
-    counted(object) == counted(old)
+    let (Some(object), Some(old)) = (object.as_object(), old.as_object()) else {
+        return object == old;
+    };
+    let new = object.iter().filter(|(name, _)| counts(name));
+    new.eq(old.iter().filter(|(name, _)| counts(name)))
 }
 
 /// Returns whether the last hold on a leaving object is gone, so that the update deletes it.

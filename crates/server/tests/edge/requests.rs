@@ -14,15 +14,12 @@ use server::{
 use crate::harness::{Local, Options, server};
 
 /// Sends one request as somebody who may do everything.
-#[track_caller]
-fn check(line: &str, headers: &str, expected: Expect) -> impl Future<Output = ()> {
-    async move {
-        let (server, _tasks) = server(Options::default()).await;
-        let answer = Local::of(&server, "me", &["system:masters"])
-            .send(line, headers, "")
-            .await;
-        expected.assert_eq(&answer.to_string());
-    }
+async fn check(line: &str, headers: &str, expected: Expect) {
+    let (server, _tasks) = server(Options::default()).await;
+    let answer = Local::of(&server, "me", &["system:masters"])
+        .send(line, headers, "")
+        .await;
+    expected.assert_eq(&answer.to_string());
 }
 
 #[tokio::test]

@@ -250,13 +250,12 @@ fn get<'a>(status: &'a Status, kind: &str) -> Option<&'a Condition> {
 
 /// Puts a condition in, last; one that says the same already is left as it is.
 fn set(status: &mut Status, mut condition: Condition) {
-    if let Some(held) = get(status, &condition.kind) {
-        if held.status == condition.status {
-            if held.reason == condition.reason {
-                return;
-            }
-            condition.last_transition_time = held.last_transition_time;
+    let held = get(status, &condition.kind);
+    if let Some(held) = held.filter(|held| held.status == condition.status) {
+        if held.reason == condition.reason {
+            return;
         }
+        condition.last_transition_time = held.last_transition_time;
     }
     remove(status, &condition.kind);
     status.conditions.push(condition);

@@ -338,6 +338,13 @@ struct Object {
     revision: u64,
 }
 
+impl Object {
+    /// Waits for its dependents to be deleted.
+    fn waits(&self) -> bool {
+        self.leaving && self.finalizers.contains("foregroundDeletion")
+    }
+}
+
 impl Server {
     /// Returns the event that tells of an object.
     fn event(&self, name: &str) -> String {
@@ -459,6 +466,37 @@ fn act(server: &mut Server, work: &Work, verdict: Verdict) -> (Vec<String>, Vec<
     (events, works, again)
 }
 
+/// Decides as the collector does: what the graph cannot know is asked of the server.
+fn decide(world: &World, server: &Server, work: &Work) -> Verdict {
+    let verdict = world.graph.decide(work, &HashMap::new());
+    let Verdict::Ask(owners) = &verdict else {
+        return verdict;
+    };
+    let mut answers = HashMap::new();
+    for owner in owners {
+        let found = match server.objects.get(&*owner.name) {
+            None => Found::Absent,
+            Some(object) if object.waits() => Found::Waiting,
+            Some(_) => Found::Exists,
+        };
+        answers.insert(owner.clone(), found);
+    }
+    world.graph.decide(work, &answers)
+}
+
+/// The rule of rules: nothing goes that a living owner holds. Whether this object, as the graph
+/// knows it, has one. (An owner never comes to life later here: objects are created once.)
+fn is_held(world: &World, server: &Server, object: &Identity) -> bool {
+    let alive = |owner: &String| {
+        let owner = server.objects.get(owner);
+        owner.is_some_and(|owner| !owner.waits())
+    };
+    server.objects.get(&*object.name).is_some_and(|held| {
+        held.revision == world_revision(world, &object.uid)
+            && held.owners.iter().any(|(owner, _)| alive(owner))
+    })
+}
+
 /// Runs a random graph with random deletions; events are late by chance, but in order per object.
 fn simulate(seed: u64) {
     let mut rng = Rng::from_seed(seed);
@@ -503,46 +541,15 @@ fn simulate(seed: u64) {
             todo.extend(outcome.work);
         } else if !todo.is_empty() {
             let work = todo.remove(rng.below(todo.len() as u64) as usize);
-            let mut answers = HashMap::new();
-            let mut verdict = world.graph.decide(&work, &answers);
-            if let Verdict::Ask(owners) = &verdict {
-                for owner in owners {
-                    let found = match server.objects.get(&*owner.name) {
-                        None => Found::Absent,
-                        Some(object)
-                            if object.leaving
-                                && object.finalizers.contains("foregroundDeletion") =>
-                        {
-                            Found::Waiting
-                        }
-                        Some(_) => Found::Exists,
-                    };
-                    answers.insert(owner.clone(), found);
-                }
-                verdict = world.graph.decide(&work, &answers);
-            }
+            let verdict = decide(&world, &server, &work);
             if let Verdict::NotThere(names) = &verdict {
                 let (Work::Attempt(uid) | Work::Orphan(uid)) = &work;
                 todo.extend(world.graph.not_there(uid, names).work);
                 continue;
             }
             if let Verdict::Delete { object, .. } = &verdict {
-                // The rule of rules: nothing goes that a living owner holds.
-                let held = server.objects.get(&*object.name).is_some_and(|held| {
-                    held.revision == world_revision(&world, &object.uid)
-                        && held.owners.iter().any(|(owner, _)| {
-                            server.objects.get(owner).is_some_and(|owner| {
-                                !(owner.leaving && owner.finalizers.contains("foregroundDeletion"))
-                            })
-                        })
-                });
-                // An owner may have come to life in the server before its event reached the graph;
-                // objects are never created again here, so it cannot.
-                assert!(
-                    !held,
-                    "seed {seed}: {} is held by a living owner",
-                    object.name
-                );
+                let held = is_held(&world, &server, object);
+                assert!(!held, "seed {seed}: {} is held", object.name);
             }
             let (more, works, _) = act(&mut server, &work, verdict);
             events.extend(more);
