@@ -6,12 +6,12 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use base::{Backoff, Clock, Drain, Rng};
-use kit::{Cache, Client, Error, Head, Key, Object, Resource, Scope, discovery::Discovery};
+use kit::{Cache, Client, Error, Head, Resource, Scope, discovery::Discovery};
 use parking_lot::RwLock;
 use serde::Deserialize;
 use tokio::sync::{Notify, watch};
 
-use crate::claim::Headed;
+use crate::claim::headed;
 
 /// How often a definition that is not served yet is looked for before it is given up; the next
 /// change starts anew.
@@ -216,18 +216,4 @@ impl Definition {
     }
 }
 
-impl Object for Definition {
-    fn key(&self) -> Key {
-        self.metadata.key()
-    }
-
-    fn revision(&self) -> u64 {
-        self.metadata.resource_version
-    }
-}
-
-impl Headed for Definition {
-    fn head(&self) -> &Head {
-        &self.metadata
-    }
-}
+headed!(Definition);

@@ -22,6 +22,28 @@ impl Headed for kit::Partial {
     }
 }
 
+/// Makes a struct with a field `metadata` of [`Head`] an object that caches hold.
+macro_rules! headed {
+    ($kind:ty) => {
+        impl kit::Object for $kind {
+            fn key(&self) -> kit::Key {
+                self.metadata.key()
+            }
+
+            fn revision(&self) -> u64 {
+                self.metadata.resource_version
+            }
+        }
+
+        impl $crate::claim::Headed for $kind {
+            fn head(&self) -> &kit::Head {
+                &self.metadata
+            }
+        }
+    };
+}
+pub(crate) use headed;
+
 /// What is to be done with the objects a parent might own.
 #[derive(Debug)]
 pub struct Claims<T> {

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use base::WallTime;
 use kit::{
-    After, Cache, Client, Controller, Error, Head, Key, Object, Partial, Patch, Resource, Scope,
-    Selector,
+    After, Cache, Client, Controller, Error, Head, Key, Partial, Patch, Resource, Scope, Selector,
 };
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 
-use crate::{claim::Headed, write};
+use crate::{claim::headed, write};
 
 /// What is remembered of a cluster role.
 #[derive(Debug, Deserialize)]
@@ -49,21 +48,7 @@ impl ClusterRole {
     }
 }
 
-impl Object for ClusterRole {
-    fn key(&self) -> Key {
-        self.metadata.key()
-    }
-
-    fn revision(&self) -> u64 {
-        self.metadata.resource_version
-    }
-}
-
-impl Headed for ClusterRole {
-    fn head(&self) -> &Head {
-        &self.metadata
-    }
-}
+headed!(ClusterRole);
 
 /// Returns the rules that an aggregated role is to have, or `None` if it has them.
 ///

@@ -7,12 +7,12 @@
 pub mod act;
 pub mod plan;
 
-use kit::{Head, Key, Object, Resource, Scope, Selector, Time};
+use kit::{Head, Resource, Scope, Selector, Time};
 use serde::{Deserialize, Serialize, de};
 use serde_json::value::RawValue;
 
 use crate::{
-    claim::Headed,
+    claim::headed,
     replicaset::{empty, is_zero, is_zero_long},
     template::Template,
 };
@@ -211,21 +211,7 @@ impl<'de> Deserialize<'de> for Amount {
     }
 }
 
-impl Object for Deployment {
-    fn key(&self) -> Key {
-        self.metadata.key()
-    }
-
-    fn revision(&self) -> u64 {
-        self.metadata.resource_version
-    }
-}
-
-impl Headed for Deployment {
-    fn head(&self) -> &Head {
-        &self.metadata
-    }
-}
+headed!(Deployment);
 
 #[derive(Deserialize)]
 struct Raw {

@@ -16,15 +16,16 @@
 //! Start reading at [`run`], then [`replicaset::plan`] and [`garbage::graph`].
 //!
 //! ```no_run
-//! # fn example(way_in: fn(&str) -> kit::Client, tasks: base::Tasks, clock: base::Clock) {
+//! # fn example(user: fn(&str) -> kit::Client, tasks: base::Tasks, clock: base::Clock) {
 //! let switches = controllers::Switches::parse(["*", "-deployment-controller"]).unwrap();
+//! let clients = switches.iter().map(|name| (name, user(&name.user())));
 //! let running = controllers::start(controllers::Setup {
-//!     client: &way_in,
+//!     shared: user(controllers::switches::SHARED_USER),
+//!     clients: clients.collect(),
 //!     tasks,
 //!     clock,
 //!     rng: base::Rng::from_os(),
 //!     root_ca: "-----BEGIN CERTIFICATE-----…".into(),
-//!     switches,
 //! });
 //! # }
 //! ```
@@ -32,6 +33,7 @@
 pub mod catalog;
 pub mod claim;
 pub mod clusterrole;
+pub mod condition;
 pub mod departures;
 pub mod deployment;
 pub mod garbage;

@@ -5,10 +5,10 @@
 pub mod act;
 pub mod plan;
 
-use kit::{Head, Key, Object, Resource, Scope, Time};
+use kit::{Head, Resource, Scope};
 use serde::{Deserialize, Serialize};
 
-use crate::claim::Headed;
+use crate::{claim::headed, condition::Condition};
 
 /// What controllers remember of a namespace.
 #[derive(Debug, Deserialize)]
@@ -47,26 +47,6 @@ pub struct Status {
     pub conditions: Vec<Condition>,
 }
 
-/// A condition of a namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Condition {
-    /// What it is about.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// `True` or `False`.
-    pub status: String,
-    /// When the status last changed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_transition_time: Option<Time>,
-    /// One word.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-    /// A sentence.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub message: String,
-}
-
 impl Namespace {
     /// Returns the resource.
     #[must_use]
@@ -75,18 +55,4 @@ impl Namespace {
     }
 }
 
-impl Object for Namespace {
-    fn key(&self) -> Key {
-        self.metadata.key()
-    }
-
-    fn revision(&self) -> u64 {
-        self.metadata.resource_version
-    }
-}
-
-impl Headed for Namespace {
-    fn head(&self) -> &Head {
-        &self.metadata
-    }
-}
+headed!(Namespace);

@@ -1,9 +1,9 @@
 //! What controllers remember of a pod: a few words instead of a few kilobytes.
 
-use kit::{Head, Key, Labels, Object, Resource, Scope, Time};
+use kit::{Head, Labels, Resource, Scope, Time};
 use serde::Deserialize;
 
-use crate::claim::Headed;
+use crate::claim::headed;
 
 /// What a pod says of its place and health.
 #[derive(Debug, Deserialize)]
@@ -91,21 +91,7 @@ impl Pod {
     }
 }
 
-impl Object for Pod {
-    fn key(&self) -> Key {
-        self.metadata.key()
-    }
-
-    fn revision(&self) -> u64 {
-        self.metadata.resource_version
-    }
-}
-
-impl Headed for Pod {
-    fn head(&self) -> &Head {
-        &self.metadata
-    }
-}
+headed!(Pod);
 
 #[derive(Deserialize)]
 struct Raw {

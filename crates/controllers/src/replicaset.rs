@@ -6,11 +6,11 @@
 pub mod act;
 pub mod plan;
 
-use kit::{Head, Key, Object, Resource, Scope, Selector, Time};
+use kit::{Head, Resource, Scope, Selector};
 use serde::{Deserialize, Serialize, de};
 use serde_json::value::RawValue;
 
-use crate::{claim::Headed, template::Template};
+use crate::{claim::headed, condition::Condition, template::Template};
 
 /// What controllers remember of a replica set.
 #[derive(Debug)]
@@ -58,26 +58,6 @@ pub struct Status {
     pub conditions: Vec<Condition>,
 }
 
-/// A condition of a replica set.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Condition {
-    /// What it is about.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// `True`, `False` or `Unknown`.
-    pub status: String,
-    /// When the status last changed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_transition_time: Option<Time>,
-    /// One word.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-    /// A sentence.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub message: String,
-}
-
 #[allow(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde asks for a reference"
@@ -102,21 +82,7 @@ impl ReplicaSet {
     }
 }
 
-impl Object for ReplicaSet {
-    fn key(&self) -> Key {
-        self.metadata.key()
-    }
-
-    fn revision(&self) -> u64 {
-        self.metadata.resource_version
-    }
-}
-
-impl Headed for ReplicaSet {
-    fn head(&self) -> &Head {
-        &self.metadata
-    }
-}
+headed!(ReplicaSet);
 
 impl<'de> Deserialize<'de> for ReplicaSet {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,6 +1,6 @@
 //! Starts the controllers on shared caches and says what wakes each of them.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use base::{Clock, Rng, Tasks};
 use kit::{
@@ -27,7 +27,7 @@ use crate::{
     replicaset::{ReplicaSet, act::ReplicaSets},
     rootca::{self, Publisher},
     serviceaccount::{self, ServiceAccounts},
-    switches::{Name, SHARED_USER, Switches},
+    switches::Name,
 };
 
 /// Rounds at once. Requests of one round already run together; these are for many objects.
@@ -38,9 +38,12 @@ const WORKERS: usize = 8;
 const COLLECTORS: usize = 64;
 
 /// What the controllers are given.
-pub struct Setup<'a> {
-    /// Gives a way to the server for a user name.
-    pub client: &'a dyn Fn(&str) -> Client,
+pub struct Setup {
+    /// Fills the caches they share; its user is [`SHARED_USER`](crate::switches::SHARED_USER).
+    pub shared: Client,
+    /// The way to the server of each that runs; its user is [`Name::user`]'s. One without a client
+    /// does not run.
+    pub clients: BTreeMap<Name, Client>,
     /// Where they run.
     pub tasks: Tasks,
     /// Time.
@@ -49,8 +52,6 @@ pub struct Setup<'a> {
     pub rng: Rng,
     /// Root certificates as PEM.
     pub root_ca: Arc<str>,
-    /// Which of them run.
-    pub switches: Switches,
 }
 
 /// The running controllers.
@@ -73,9 +74,9 @@ impl Running {
 
 /// Starts the controllers that are switched on. They end when the tasks drain.
 #[must_use]
-pub fn start(setup: Setup<'_>) -> Running {
+pub fn start(setup: Setup) -> Running {
     let mut starter = Starter {
-        shared_client: (setup.client)(SHARED_USER).with_agent(AGENT),
+        shared_client: setup.shared.clone().with_agent(AGENT),
         running: Running::default(),
         setup,
     };
@@ -141,8 +142,8 @@ impl Caches {
     }
 }
 
-struct Starter<'a> {
-    setup: Setup<'a>,
+struct Starter {
+    setup: Setup,
     shared_client: Client,
     running: Running,
 }
@@ -150,12 +151,20 @@ struct Starter<'a> {
 /// What deletion needs once caches run.
 struct Deletion {
     catalog: Option<Catalog>,
-    collector: Option<(Shared, Queue<Work>)>,
+    collector: Option<(Client, Shared, Queue<Work>)>,
 }
 
-impl Starter<'_> {
-    fn client(&self, name: Name) -> Client {
-        (self.setup.client)(&name.user()).with_agent(AGENT)
+impl Starter {
+    /// Returns the client of a controller that runs.
+    fn client(&self, name: Name) -> Option<Client> {
+        let client = self.setup.clients.get(&name)?;
+        Some(client.clone().with_agent(AGENT))
+    }
+
+    fn has_any(&self, names: &[Name]) -> bool {
+        names
+            .iter()
+            .any(|name| self.setup.clients.contains_key(name))
     }
 
     fn rng(&mut self) -> Rng {
@@ -167,9 +176,9 @@ impl Starter<'_> {
         Queue::new(self.setup.clock.clone(), rng)
     }
 
-    fn recorder(&self, name: Name, component: &'static str) -> Recorder {
+    fn recorder(&self, client: &Client, component: &'static str) -> Recorder {
         let (tasks, clock) = (&self.setup.tasks, &self.setup.clock);
-        Recorder::start(component, self.client(name), tasks, clock)
+        Recorder::start(component, client.clone(), tasks, clock)
     }
 
     /// Starts a controller's rounds once the caches it reads are complete.
@@ -193,7 +202,7 @@ impl Starter<'_> {
     /// Starts namespace deletion, and prepares the garbage collector.
     fn deletion(&mut self, caches: &Caches) -> Deletion {
         let both = [Name::Namespace, Name::GarbageCollector];
-        if !self.setup.switches.has_any(&both) {
+        if !self.has_any(&both) {
             return Deletion {
                 catalog: None,
                 collector: None,
@@ -208,15 +217,15 @@ impl Starter<'_> {
         });
         let queue: Queue<Key> = self.queue();
         let departures = Departures::new(queue.clone());
-        if self.setup.switches.has(Name::Namespace) {
-            self.namespaces(caches, &catalog, &departures, queue);
+        if let Some(client) = self.client(Name::Namespace) {
+            self.namespaces(client, caches, &catalog, &departures, queue);
         }
         let mut collector = None;
-        if self.setup.switches.has(Name::GarbageCollector) {
+        if let Some(client) = self.client(Name::GarbageCollector) {
             let queue: Queue<Work> = self.queue();
-            let recorder = self.recorder(Name::GarbageCollector, "garbage-collector-controller");
+            let recorder = self.recorder(&client, "garbage-collector-controller");
             let shared = Shared::new(queue.clone(), recorder, departures);
-            collector = Some((shared, queue));
+            collector = Some((client, shared, queue));
         }
         Deletion {
             catalog: Some(catalog),
@@ -226,6 +235,7 @@ impl Starter<'_> {
 
     fn namespaces(
         &mut self,
+        client: Client,
         caches: &Caches,
         catalog: &Catalog,
         departures: &Departures,
@@ -237,7 +247,7 @@ impl Starter<'_> {
             Change::Gone(last) => wake.add(last.key()),
             Change::Set { .. } | Change::Complete => {}
         });
-        if !self.setup.switches.has(Name::GarbageCollector) {
+        if !self.has_any(&[Name::GarbageCollector]) {
             let noted = departures.clone();
             caches.pods.on_change(move |change| {
                 if let Change::Gone(last) = change {
@@ -246,7 +256,7 @@ impl Starter<'_> {
             });
         }
         let controller = Namespaces {
-            client: self.client(Name::Namespace),
+            client,
             clock: self.setup.clock.clone(),
             catalog: catalog.clone(),
             namespaces: caches.namespaces.clone(),
@@ -259,13 +269,13 @@ impl Starter<'_> {
 
     /// Starts those that own pods.
     fn owners(&mut self, caches: &Caches) {
-        if self.setup.switches.has(Name::ReplicaSet) {
+        if let Some(client) = self.client(Name::ReplicaSet) {
             let queue = self.queue();
             wake_replica_sets(caches, &queue);
             let controller = ReplicaSets {
-                client: self.client(Name::ReplicaSet),
+                recorder: self.recorder(&client, "replicaset-controller"),
+                client,
                 clock: self.setup.clock.clone(),
-                recorder: self.recorder(Name::ReplicaSet, "replicaset-controller"),
                 sets: caches.sets.clone(),
                 sets_by_controller: caches.sets_by_controller,
                 pods: caches.pods.clone(),
@@ -277,13 +287,13 @@ impl Starter<'_> {
                 vec![synced(&caches.sets), synced(&caches.pods)],
             );
         }
-        if self.setup.switches.has(Name::Deployment) {
+        if let Some(client) = self.client(Name::Deployment) {
             let queue = self.queue();
             wake_deployments(caches, &queue);
             let controller = Deployments {
-                client: self.client(Name::Deployment),
+                recorder: self.recorder(&client, "deployment-controller"),
+                client,
                 clock: self.setup.clock.clone(),
-                recorder: self.recorder(Name::Deployment, "deployment-controller"),
                 deployments: caches.deployments.clone(),
                 sets: caches.sets.clone(),
                 sets_by_controller: caches.sets_by_controller,
@@ -301,7 +311,7 @@ impl Starter<'_> {
 
     /// Starts those that furnish namespaces and roles.
     fn tenants(&mut self, caches: &Caches) {
-        if self.setup.switches.has(Name::ServiceAccount) {
+        if let Some(client) = self.client(Name::ServiceAccount) {
             let queue: Queue<Key> = self.queue();
             wake_for_namespaces(caches, &queue);
             let wake = queue.clone();
@@ -313,14 +323,14 @@ impl Starter<'_> {
                 }
             });
             let controller = ServiceAccounts {
-                client: self.client(Name::ServiceAccount),
+                client,
                 namespaces: caches.namespaces.clone(),
                 accounts: caches.accounts.clone(),
             };
             let needed = vec![synced(&caches.namespaces), synced(&caches.accounts)];
             self.work(controller, queue, needed);
         }
-        if self.setup.switches.has(Name::RootCa) {
+        if let Some(client) = self.client(Name::RootCa) {
             let queue: Queue<Key> = self.queue();
             wake_for_namespaces(caches, &queue);
             let wake = queue.clone();
@@ -331,7 +341,7 @@ impl Starter<'_> {
                 Change::Complete => {}
             });
             let controller = Publisher {
-                client: self.client(Name::RootCa),
+                client,
                 namespaces: caches.namespaces.clone(),
                 published: caches.published.clone(),
                 root_ca: Arc::clone(&self.setup.root_ca),
@@ -339,7 +349,7 @@ impl Starter<'_> {
             let needed = vec![synced(&caches.namespaces), synced(&caches.published)];
             self.work(controller, queue, needed);
         }
-        if self.setup.switches.has(Name::ClusterRoleAggregation) {
+        if let Some(client) = self.client(Name::ClusterRoleAggregation) {
             let queue: Queue<Key> = self.queue();
             let (wake, roles, aggregated) =
                 (queue.clone(), caches.roles.clone(), caches.roles_aggregated);
@@ -352,7 +362,7 @@ impl Starter<'_> {
                 }
             });
             let controller = Aggregator {
-                client: self.client(Name::ClusterRoleAggregation),
+                client,
                 roles: caches.roles.clone(),
             };
             self.work(controller, queue, vec![synced(&caches.roles)]);
@@ -366,7 +376,7 @@ impl Starter<'_> {
             ServiceAccount,
         };
         let mut followed = Vec::new();
-        let collector = deletion.collector.as_ref().map(|(shared, _)| shared);
+        let collector = deletion.collector.as_ref().map(|(_, shared, _)| shared);
         let owners = [ReplicaSet, Deployment, Namespace];
         self.cache(&caches.pods, &owners, collector, &mut followed);
         let owners = [ReplicaSet, Deployment];
@@ -384,14 +394,14 @@ impl Starter<'_> {
         self.cache(&caches.roles, &roles, collector, &mut followed);
         let both = [Namespace, GarbageCollector];
         self.cache(&caches.definitions, &both, collector, &mut followed);
-        if self.setup.switches.has(RootCa) {
+        if self.has_any(&[RootCa]) {
             self.start_cache(&caches.published);
         }
         let Some(catalog) = deletion.catalog else {
             return;
         };
-        if let Some((shared, queue)) = deletion.collector {
-            self.collector(shared, queue, &catalog, followed);
+        if let Some((client, shared, queue)) = deletion.collector {
+            self.collector(client, shared, queue, &catalog, followed);
         }
         let (definitions, rng) = (caches.definitions.clone(), self.rng());
         let drain = self.setup.tasks.drain_signal();
@@ -406,7 +416,7 @@ impl Starter<'_> {
         collector: Option<&Shared>,
         followed: &mut Vec<Resource>,
     ) {
-        if !self.setup.switches.has_any(users) {
+        if !self.has_any(users) {
             return;
         }
         if let Some(collector) = collector {
@@ -424,13 +434,14 @@ impl Starter<'_> {
 
     fn collector(
         &mut self,
+        client: Client,
         shared: Shared,
         queue: Queue<Work>,
         catalog: &Catalog,
         followed: Vec<Resource>,
     ) {
         let controller = Collector {
-            client: self.client(Name::GarbageCollector),
+            client,
             shared: shared.clone(),
             catalog: catalog.clone(),
         };

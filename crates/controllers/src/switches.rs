@@ -137,16 +137,15 @@ impl Switches {
         on.map(|(_, name, _)| *name).collect()
     }
 
+    /// Returns those that run.
+    pub fn iter(&self) -> impl Iterator<Item = Name> {
+        self.0.iter().copied()
+    }
+
     /// Returns whether a controller runs.
     #[must_use]
     pub fn has(&self, name: Name) -> bool {
         self.0.contains(&name)
-    }
-
-    /// Returns whether any of these runs.
-    #[must_use]
-    pub fn has_any(&self, names: &[Name]) -> bool {
-        names.iter().any(|name| self.has(*name))
     }
 }
 

@@ -272,12 +272,15 @@ fn start_controllers(
     let switches = Switches::parse(words).map_err(Failure::Controllers)?;
     let names = switches.names();
     let _running = controllers::start(controllers::Setup {
-        client: &|user| guest(server, user),
+        shared: guest(server, controllers::switches::SHARED_USER),
+        clients: switches
+            .iter()
+            .map(|name| (name, guest(server, &name.user())))
+            .collect(),
         tasks: tasks.clone(),
         clock: clock.clone(),
         rng: Rng::from_os(),
         root_ca: identities.ca.as_str().into(),
-        switches,
     });
     Ok(names)
 }

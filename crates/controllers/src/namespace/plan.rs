@@ -7,7 +7,8 @@ use std::{collections::BTreeMap, fmt};
 
 use kit::Time;
 
-use super::{Condition, Namespace, Status};
+use super::{Namespace, Status};
+use crate::condition::Condition;
 
 /// Finalizer that holds a namespace until it is empty.
 pub const FINALIZER: &str = "kubernetes";

@@ -7,7 +7,8 @@ use std::{cmp::Ordering, collections::HashMap, fmt, sync::Arc};
 
 use kit::Time;
 
-use super::{Condition, ReplicaSet, Status};
+use super::{ReplicaSet, Status};
+use crate::condition::Condition;
 use crate::{
     claim::{Claims, claim},
     pod::Pod,
