@@ -2,7 +2,7 @@
 //!
 //! Source: k8s.io/apiextensions-apiserver, pkg/controller/status/naming_controller.go.
 
-use api::{Value, meta::Meta, quote::quote, time, value};
+use api::{Value, quote::quote, time, value};
 use base::WallTime;
 
 use super::approval;
@@ -44,9 +44,9 @@ pub(crate) fn is_true(object: &Value, kind: &str) -> bool {
     })
 }
 
-/// Sets a condition; its time moves only when its status does.
+/// Sets a condition; its time moves only when its status does. Without `observedGeneration`: its
+/// feature gate (`CRDObservedGenerationTracking`) is off by default in 1.37.
 pub(crate) fn set(object: &mut Value, condition: Condition, now: WallTime) {
-    let generation = Meta::of(object).generation();
     let is = match condition.is {
         Is::True => "True",
         Is::False => "False",
@@ -75,7 +75,6 @@ pub(crate) fn set(object: &mut Value, condition: Condition, now: WallTime) {
         "lastTransitionTime": (since),
         "reason": (condition.reason),
         "message": (Value::string(condition.message)),
-        "observedGeneration": (generation),
     });
     match known {
         Some(known) => *known = made,
