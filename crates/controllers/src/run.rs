@@ -10,6 +10,7 @@ use kit::{
 };
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
 
 use crate::{
     catalog::{Catalog, Definition},
@@ -456,14 +457,16 @@ impl Starter {
         };
         let (tasks, clock) = (self.setup.tasks.clone(), self.setup.clock.clone());
         let (running, drain) = (self.running.clone(), tasks.drain_signal());
-        self.setup.tasks.spawn(
-            "metadata watches",
-            monitors.run(drain, move || {
+        let (ready, begin) = oneshot::channel();
+        let watching = monitors.run(drain, ready);
+        self.setup.tasks.spawn("metadata watches", watching);
+        self.setup.tasks.spawn("controller start", async move {
+            if begin.await.is_ok() {
                 let name = controller.name();
                 let rounds = reconcile::start(controller, queue, COLLECTORS, &tasks, &clock);
                 running.add(name, rounds);
-            }),
-        );
+            }
+        });
     }
 }
 

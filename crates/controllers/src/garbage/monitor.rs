@@ -15,7 +15,7 @@ use kit::{
     watch::{Event, Watch},
 };
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::graph::{Graph, Invalid, Kind, Outcome, Work};
 use crate::{catalog::Catalog, claim::Headed, departures::Departures};
@@ -133,8 +133,8 @@ struct Monitor {
 }
 
 impl Monitors {
-    /// Keeps the watches in step with discovery; calls `ready` once the graph is complete.
-    pub async fn run(mut self, mut drain: Drain, ready: impl FnOnce() + Send) {
+    /// Keeps the watches in step with discovery; says `ready` once the graph is complete.
+    pub async fn run(mut self, mut drain: Drain, ready: oneshot::Sender<()>) {
         let mut changes = self.catalog.changes();
         let mut running: BTreeMap<(Arc<str>, Arc<str>), Monitor> = BTreeMap::new();
         let unsynced = watch::Sender::new(0_usize);
@@ -160,7 +160,8 @@ impl Monitors {
                 _ = clock.timeout(SYNC_WITHIN, synced) => {}
             }
             if let Some(ready) = ready.take() {
-                ready();
+                // Nobody waits when the rounds were ended first.
+                let _ = ready.send(());
             }
         }
     }
@@ -296,6 +297,7 @@ mod tests {
     use bytes::Bytes;
     use http_body_util::Full;
     use kit::{Client, Queue, events::Recorder};
+    use tokio::sync::oneshot;
 
     use super::{Monitors, Shared};
     use crate::{catalog::Catalog, departures::Departures};
@@ -328,8 +330,8 @@ mod tests {
             tasks: tasks.clone(),
             followed: Vec::new(),
         };
-        let (began, begins) = tokio::sync::oneshot::channel();
-        let running = monitors.run(tasks.drain_signal(), || began.send(()).unwrap());
+        let (began, begins) = oneshot::channel();
+        let running = monitors.run(tasks.drain_signal(), began);
         let task = tasks.spawn("monitors", running);
         let begun = clock.timeout(Duration::from_secs(10), begins).await;
         assert!(begun.is_ok_and(|begun| begun.is_ok()));
