@@ -22,6 +22,7 @@ mod data;
 mod folds;
 mod prepare;
 mod resources;
+pub mod services;
 mod shapes;
 mod tables;
 mod validate;

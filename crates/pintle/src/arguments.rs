@@ -44,6 +44,19 @@ pub struct ServeArguments {
     #[arg(long)]
     pub in_memory: bool,
 
+    /// Ranges of the addresses of Services: one, or one of each family
+    #[arg(long, value_name = "CIDR[,CIDR]", default_value = "10.0.0.0/24")]
+    pub service_cluster_ip_range: String,
+
+    /// Ports that Services may open on nodes
+    #[arg(long, value_name = "FIRST-LAST", default_value = "30000-32767")]
+    pub service_node_port_range: String,
+
+    /// Address under which the cluster finds this server; the default is where it listens, or the
+    /// address of the default route if it listens on loopback or everywhere
+    #[arg(long, value_name = "IP")]
+    pub advertise_address: Option<std::net::IpAddr>,
+
     /// File of static tokens: lines of `token,user,uid,"group1,group2"`
     #[arg(long, value_name = "FILE")]
     pub token_auth_file: Option<PathBuf>,

@@ -8,16 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use access::bootstrap::{Step, reconcile};
 use api::{Value, json, value};
+use base::WallTime;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use kit::Client;
 
+use crate::network;
+
 /// Requests that wait for the store together, so that one sync covers many.
 const TOGETHER_MAX: usize = 64;
-
-/// The address of the `kubernetes` Service: the first of the default service range 10.96.0.0/12,
-/// as kubeadm has it.
-const SERVICE_ADDRESS: &str = "10.96.0.1";
 
 /// Namespaces that upstream's server creates, in its order.
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
@@ -40,6 +39,8 @@ pub enum Kept {
     AsFound,
     /// What is missing in it is added (roles and bindings).
     Reconciled,
+    /// What is wanted of it, its metadata aside, is put right (where the server is found).
+    Exact,
 }
 
 /// What is there: objects by name, by path of their collection.
@@ -70,25 +71,22 @@ pub enum BootstrapError {
     },
 }
 
-/// Returns the objects, in stages: namespaces first, then what lies in them.
+/// Returns the objects, in stages: namespaces and the range of addresses first, then what lies in
+/// them. `cas` are those of the front proxy and of clients.
 #[must_use]
-pub fn wanted(data: Vec<Wanted>, front_proxy_ca: &str, client_ca: &str) -> [Stage; 2] {
-    let namespaces = NAMESPACES
-        .iter()
-        .map(|name| Wanted {
-            collection: "/api/v1/namespaces".to_owned(),
-            object: value!({
-                "apiVersion": "v1",
-                "kind": "Namespace",
-                "metadata": {"name": (*name)}
-            }),
-            kept: Kept::AsFound,
-        })
-        .collect();
+pub fn wanted(range: Option<Wanted>, data: Vec<Wanted>, cas: (&str, &str)) -> [Stage; 2] {
+    let namespaces = NAMESPACES.iter().map(|name| Wanted {
+        collection: "/api/v1/namespaces".to_owned(),
+        object: value!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": (*name)}
+        }),
+        kept: Kept::AsFound,
+    });
     let mut rest = data;
-    rest.push(authentication_map(front_proxy_ca, client_ca));
-    rest.push(kubernetes_service());
-    [namespaces, rest]
+    rest.push(authentication_map(cas.0, cas.1));
+    [namespaces.chain(range).collect(), rest]
 }
 
 /// What aggregated servers read to know whom to trust.
@@ -117,32 +115,6 @@ fn authentication_map(front_proxy_ca: &str, client_ca: &str) -> Wanted {
     }
 }
 
-fn kubernetes_service() -> Wanted {
-    Wanted {
-        collection: "/api/v1/namespaces/default/services".to_owned(),
-        object: value!({
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {
-                "name": "kubernetes",
-                "namespace": "default",
-                "labels": {"component": "apiserver", "provider": "kubernetes"}
-            },
-            "spec": {
-                "type": "ClusterIP",
-                "clusterIP": (SERVICE_ADDRESS),
-                "clusterIPs": [(SERVICE_ADDRESS)],
-                "ipFamilies": ["IPv4"],
-                "ipFamilyPolicy": "SingleStack",
-                "internalTrafficPolicy": "Cluster",
-                "sessionAffinity": "None",
-                "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}]
-            }
-        }),
-        kept: Kept::AsFound,
-    }
-}
-
 /// Returns what is to be done about `stage`, each with its collection, in the stage's order.
 #[must_use]
 pub fn plan(stage: &Stage, seen: &Seen) -> Vec<(String, Step)> {
@@ -152,11 +124,45 @@ pub fn plan(stage: &Stage, seen: &Seen) -> Vec<(String, Step)> {
             .and_then(|objects| objects.get(name_of(&wanted.object)));
         let step = match (wanted.kept, found) {
             (Kept::AsFound, Some(_)) => Step::Keep,
+            (Kept::Exact, Some(found)) if says(found, &wanted.object) => Step::Keep,
+            (Kept::Exact, Some(_)) => Step::Update(wanted.object.clone()),
             _ => reconcile(&wanted.object, found),
         };
         (wanted.collection.clone(), step)
     });
     steps.filter(|(_, step)| *step != Step::Keep).collect()
+}
+
+/// Returns whether an object says what is wanted, its metadata aside.
+fn says(found: &Value, wanted: &Value) -> bool {
+    let parts = wanted.as_object().into_iter().flat_map(api::Object::iter);
+    let mut parts = parts.filter(|(name, _)| !matches!(*name, "apiVersion" | "kind" | "metadata"));
+    parts.all(|(name, value)| found.get(name) == Some(value))
+}
+
+/// Says of the cluster's own range of addresses that it is ready.
+///
+/// # Errors
+/// The request that failed.
+pub async fn ready_range(
+    client: &Client,
+    wanted: &Value,
+    now: WallTime,
+) -> Result<(), BootstrapError> {
+    let path = format!(
+        "/apis/networking.k8s.io/v1/servicecidrs/{}",
+        name_of(wanted)
+    );
+    let answer = send(client, http::Method::GET, &path, None).await?;
+    let found = json::read(&answer).map_err(|error| BootstrapError::Answer {
+        path: path.clone(),
+        what: error.to_string(),
+    })?;
+    if let Some(object) = network::readied(&found.value, wanted, now) {
+        let status = format!("{path}/status");
+        send(client, http::Method::PUT, &status, Some(&object)).await?;
+    }
+    Ok(())
 }
 
 fn name_of(object: &Value) -> &str {
@@ -255,6 +261,7 @@ mod tests {
     use api::{Value, value};
 
     use super::{Seen, Step, plan, wanted};
+    use crate::network::Networking;
 
     /// `seen` lists what is there as `collection name`; `expected` names what is created.
     fn check(seen: &[(&str, &str)], expected: &[&str]) {
@@ -263,7 +270,19 @@ mod tests {
             let known = objects.entry((*collection).to_owned()).or_default();
             known.insert((*name).to_owned(), value!({"metadata": {"name": (*name)}}));
         }
-        let stages = wanted(Vec::new(), "front", "client");
+        let networking = Networking::default();
+        let address = "192.0.2.1:6443".parse().expect("an address");
+        let service = super::Wanted {
+            collection: "/api/v1/namespaces/default/services".to_owned(),
+            object: networking.service(address),
+            kept: super::Kept::AsFound,
+        };
+        let range = super::Wanted {
+            collection: "/apis/networking.k8s.io/v1/servicecidrs".to_owned(),
+            object: networking.range_object(),
+            kept: super::Kept::AsFound,
+        };
+        let stages = wanted(Some(range), vec![service], ("front", "client"));
         let created: Vec<String> = stages
             .iter()
             .flat_map(|stage| plan(stage, &objects))
@@ -298,14 +317,41 @@ mod tests {
     }
 
     #[test]
+    fn what_must_be_exact_is_put_right() {
+        let collection = "/api/v1/namespaces/default/endpoints";
+        let endpoints = |address: &str| {
+            let address = address.parse().expect("an address");
+            Networking::default().endpoints(address).remove(0)
+        };
+        let stage = vec![super::Wanted {
+            collection: collection.to_owned(),
+            object: endpoints("192.0.2.1:6443"),
+            kept: super::Kept::Exact,
+        }];
+        let steps = |found: Value| {
+            let objects = [("kubernetes".to_owned(), found)].into_iter().collect();
+            plan(&stage, &Seen::from([(collection.to_owned(), objects)]))
+        };
+        let mut same = endpoints("192.0.2.1:6443");
+        same.set_at(&["metadata", "uid"], "u".into());
+        assert!(steps(same).is_empty());
+        let moved = steps(endpoints("192.0.2.2:6443"));
+        assert!(
+            matches!(moved.as_slice(), [(_, Step::Update(_))]),
+            "{moved:?}"
+        );
+    }
+
+    #[test]
     fn an_empty_store_misses_everything() {
         let all = [
             "default",
             "kube-system",
             "kube-public",
             "kube-node-lease",
-            "extension-apiserver-authentication",
             "kubernetes",
+            "kubernetes",
+            "extension-apiserver-authentication",
         ];
         check(&[], &all);
     }
@@ -319,6 +365,7 @@ mod tests {
                 (namespaces, "kube-public"),
                 (namespaces, "kube-node-lease"),
                 ("/api/v1/namespaces/default/services", "kubernetes"),
+                ("/apis/networking.k8s.io/v1/servicecidrs", "kubernetes"),
                 ("/api/v1/namespaces/kube-system/configmaps", "kubernetes"),
             ],
             &["kube-system", "extension-apiserver-authentication"],

@@ -2,7 +2,12 @@
 //!
 //! Invariant: nothing is decided here.
 
-use std::{net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use access::{
     Allow, Identify, Mode,
@@ -11,6 +16,7 @@ use access::{
 use api::{Text, Value, json};
 use base::{Clock, Moment, Rng, Tasks};
 use controllers::Switches;
+use kinds::services::Services;
 use kit::Client;
 use schema::Kind;
 use server::{
@@ -21,6 +27,7 @@ use store::{EmbeddedOptions, EmbeddedStore, MemoryStore, Store};
 use crate::{
     bootstrap::{self, Kept, Wanted},
     failure::Failure,
+    network::Networking,
     state::Identities,
 };
 
@@ -37,6 +44,8 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
 pub struct Parts {
     /// Where to serve, bound already.
     pub listener: TcpListener,
+    /// What Services get, and where the cluster finds the server.
+    pub networking: Networking,
     /// Keys and certificates.
     pub identities: Identities,
     /// Where objects lie.
@@ -74,23 +83,28 @@ pub struct Running {
 /// # Errors
 /// What could not be opened or bound.
 pub async fn start(parts: Parts) -> Result<Running, Failure> {
-    let clock = parts.clock;
+    let clock = parts.clock.clone();
     let started = clock.now();
     let tasks = Tasks::new();
     let mut rng = Rng::from_os();
     let store = open_store(&parts.storage, &clock, &mut rng)?;
     let builtins = kinds::load();
-    let first_objects = first_objects(&builtins.kinds, &parts.identities);
-    let serving = Arc::new(Serving::new(
+    let address = parts.listener.local_addr().map_err(socket_failure)?;
+    let first_objects = first_objects(&builtins.kinds, &parts, address);
+    let services = Services::new(
+        parts.networking.ranges.clone(),
+        parts.networking.node_ports.clone(),
+    );
+    let serving = Serving::new(
         builtins.kinds,
         Arc::clone(&store),
         clock.clone(),
         tasks.clone(),
         Rng::from_seed(rng.next_u64()),
-    ));
+    );
+    let serving = Arc::new(serving.sharing(Arc::new(services)));
     let world = LiveWorld::open(&serving).await.map_err(failure_of)?;
     let service_accounts = service_accounts(&parts.identities)?;
-    let url = parts.listener.local_addr().map_err(socket_failure)?;
     let server = Server::new(Setup {
         clock: clock.clone(),
         tasks: tasks.clone(),
@@ -106,17 +120,19 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
         checks: Vec::new(),
         limits: Limits::default(),
         group_priorities: group_priorities(&builtins.versions),
-        pages: issuer_pages(&service_accounts, &format!("https://{url}")),
+        pages: issuer_pages(&service_accounts, &format!("https://{address}")),
         metrics: Vec::new(),
         mounts: mount::Mounts::default(),
     });
     server.serving().open().await.map_err(failure_of)?;
-    bootstrap::run(
-        &client_of(&server, "system:apiserver", &["system:masters"]),
-        &first_objects,
-    )
-    .await
-    .map_err(failure_of)?;
+    let own_client = client_of(&server, "system:apiserver", &["system:masters"]);
+    let range = parts.networking.range_object();
+    bootstrap::run(&own_client, &first_objects)
+        .await
+        .map_err(failure_of)?;
+    bootstrap::ready_range(&own_client, &range, clock.wall())
+        .await
+        .map_err(failure_of)?;
     server.set_started();
     serve(&server, &tasks, &parts.identities, parts.listener)?;
     let controllers = start_controllers(
@@ -215,7 +231,7 @@ fn socket_failure(error: std::io::Error) -> Failure {
 }
 
 /// Returns the data of the rooms that know what a cluster begins with.
-fn first_objects(builtins: &[Kind], identities: &Identities) -> [bootstrap::Stage; 2] {
+fn first_objects(builtins: &[Kind], parts: &Parts, address: SocketAddr) -> [bootstrap::Stage; 2] {
     let texts = [
         kinds::BOOTSTRAP_FLOW_CONTROL,
         kinds::BOOTSTRAP_PRIORITY_CLASSES,
@@ -225,19 +241,25 @@ fn first_objects(builtins: &[Kind], identities: &Identities) -> [bootstrap::Stag
         list.value.as_array().unwrap_or_default().to_vec()
     });
     let roles = access::bootstrap::objects().into_iter();
+    let endpoints = parts.networking.endpoints(address).into_iter();
+    let wanted = |(object, kept)| {
+        let collection = collection_of(builtins, &object)?;
+        Some(Wanted {
+            collection,
+            object,
+            kept,
+        })
+    };
     let objects = given
+        .chain([parts.networking.service(address)])
         .map(|object| (object, Kept::AsFound))
         .chain(roles.map(|object| (object, Kept::Reconciled)))
-        .filter_map(|(object, kept)| {
-            let collection = collection_of(builtins, &object)?;
-            Some(Wanted {
-                collection,
-                object,
-                kept,
-            })
-        })
-        .collect();
-    bootstrap::wanted(objects, &identities.front_proxy_ca, &identities.ca)
+        .chain(endpoints.map(|object| (object, Kept::Exact)))
+        .filter_map(wanted);
+    let range = wanted((parts.networking.range_object(), Kept::AsFound));
+    let identities = &parts.identities;
+    let cas = (identities.front_proxy_ca.as_str(), identities.ca.as_str());
+    bootstrap::wanted(range, objects.collect(), cas)
 }
 
 /// Returns the path of the collection an object belongs to.

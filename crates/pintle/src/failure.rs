@@ -8,6 +8,9 @@ pub enum Failure {
     /// The listen address is no address.
     #[error("cannot understand the address '{0}'")]
     BadAddress(String),
+    /// The network of Services is not understood.
+    #[error("cannot understand the network of Services")]
+    Network(#[source] crate::network::NetworkingError),
     /// Someone else serves there.
     #[error("cannot listen on {address}")]
     Listen {
@@ -80,6 +83,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::BadAddress(_)
+            | Self::Network(_)
             | Self::NoDataDirectory
             | Self::Controllers(_)
             | Self::Tokens { .. } => 2,
@@ -114,7 +118,7 @@ impl Failure {
                 "each line is token,user,uid and optionally \"group1,group2\"".to_owned()
             }
             Self::Controllers(_) => "pintle up --help tells how controllers are named".to_owned(),
-            Self::Server(_) | Self::Certificate { .. } => return None,
+            Self::Network(_) | Self::Server(_) | Self::Certificate { .. } => return None,
         };
         Some(text)
     }

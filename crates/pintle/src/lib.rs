@@ -13,5 +13,6 @@ pub mod bootstrap;
 pub mod compose;
 pub mod console;
 pub mod failure;
+pub mod network;
 pub mod run;
 pub mod state;

@@ -13,6 +13,7 @@ use crate::{
     compose::{self, Parts, Running, Storage},
     console,
     failure::Failure,
+    network::{self, Networking},
     state::DataDirectory,
 };
 
@@ -61,8 +62,14 @@ pub fn serve(arguments: &ServeArguments, roles: Roles) -> Result<(), Failure> {
         .as_deref()
         .map(read_tokens)
         .transpose()?;
+    let networking = Networking {
+        ranges: network::ranges(&arguments.service_cluster_ip_range).map_err(Failure::Network)?,
+        node_ports: network::ports(&arguments.service_node_port_range).map_err(Failure::Network)?,
+        advertise: arguments.advertise_address,
+    };
     let parts = Parts {
         listener,
+        networking,
         identities,
         storage,
         tokens,

@@ -36,6 +36,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod allot;
 pub mod columns;
 pub mod decode;
 pub mod default;
@@ -48,6 +49,7 @@ pub mod shape;
 pub mod structural;
 pub mod validate;
 
+pub use allot::{Allot, Claim, Ledger, ResourceName};
 pub use decode::{DecodeError, Unknown, decode, strict_errors};
 pub use default::default;
 pub use kind::{

@@ -42,6 +42,7 @@ mod route;
 mod select;
 pub mod server;
 pub mod serving;
+mod sharing;
 mod status_proto;
 mod table;
 mod virtuals;

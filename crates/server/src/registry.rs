@@ -8,7 +8,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use schema::{Kind, KindVersion};
 use tokio::sync::watch;
 
-use crate::collection::Collection;
+use crate::{collection::Collection, sharing::Sharing};
 
 /// A logical cluster: everything that is kept is kept under one. There is one today.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +53,8 @@ pub struct Served {
     pub collection: Collection,
     /// Creates are refused because its definition is being deleted.
     terminating: AtomicBool,
+    /// The scarce values its objects take, if they do.
+    sharing: OnceLock<Arc<Sharing>>,
 }
 
 /// One version of a served kind: what a path names.
@@ -344,7 +346,19 @@ impl Served {
             origin,
             collection,
             terminating: AtomicBool::new(false),
+            sharing: OnceLock::new(),
         }
+    }
+
+    /// Returns who holds what of the scarce values that objects of this kind take.
+    pub(crate) fn sharing(&self) -> Option<&Arc<Sharing>> {
+        self.sharing.get()
+    }
+
+    /// Lets objects of this kind take scarce values. Only the first word counts.
+    pub(crate) fn share(&self, sharing: Sharing) {
+        // Rules given twice for one kind would be a mistake of the program.
+        let _ = self.sharing.set(Arc::new(sharing));
     }
 
     /// Returns whether creates are refused because the definition is being deleted.

@@ -6,7 +6,7 @@ use access::{Admit, Attributes, World};
 use api::{Status, Text, Value};
 use base::{Clock, Rng, Tasks};
 use parking_lot::Mutex;
-use schema::{Kind, Scope, Subresource, View};
+use schema::{Allot, Kind, Scope, Subresource, View};
 use store::{Prefix, Store, StoreError};
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     registry::{ClusterId, Origin, Registry, Resource, Served},
     render::Showing,
     server::Access,
+    sharing::{Around, Sharing},
     virtuals, watch,
     write::{self, Door},
 };
@@ -70,11 +71,43 @@ impl Serving {
         serving
     }
 
-    /// Serves what is defined in the store; definitions are followed from then on.
+    /// Lets the objects of one kind take scarce values by these rules. Without the resources that
+    /// the rules name, they do not apply.
+    #[must_use]
+    pub fn sharing(self, rules: Arc<dyn Allot>) -> Self {
+        let table = self.registry.table();
+        let find = |(group, plural)| table.find_any(ClusterId::ONLY, group, plural);
+        let found = [rules.holders(), rules.deeds(), rules.ranges()].map(find);
+        if let [Some(holders), Some(deeds), Some(ranges)] = &found {
+            let around = Around {
+                store: &self.store,
+                clock: &self.clock,
+                tasks: &self.tasks,
+                rng: Rng::from_seed(self.random(Rng::next_u64)),
+            };
+            let sharing = Sharing::new(rules, [holders, deeds, ranges], around);
+            holders.served.share(sharing);
+        }
+        drop(table);
+        self
+    }
+
+    /// Serves what is defined in the store; definitions are followed from then on. What a crash
+    /// left undone of scarce values is put right beside that.
     ///
     /// # Errors
     /// Faults of the store.
     pub async fn open(self: &Arc<Self>) -> Result<(), StoreError> {
+        for served in self.registry.table().served(ClusterId::ONLY) {
+            if let Some(sharing) = served.sharing().cloned() {
+                let repair = async move {
+                    if let Err(status) = sharing.repair().await {
+                        tracing::error!(error = %status, "claims could not be put right");
+                    }
+                };
+                drop(self.tasks.spawn("claims-repair", repair));
+            }
+        }
         crds::open(self).await
     }
 

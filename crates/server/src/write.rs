@@ -12,6 +12,7 @@
 //! Server-side apply has its place beside the patches in `patch.rs`, and `managedFields` between
 //! the proposal and admission; both come with a later issue.
 
+mod allot;
 pub(crate) mod body;
 mod create;
 pub(crate) mod meta;
@@ -29,7 +30,7 @@ use api::{
 };
 use base::Moment;
 use bytes::Bytes;
-use schema::{Fold, Occasion, Scope, Shape, Unknown};
+use schema::{Claim, Fold, Kind, Occasion, Scope, Shape, Unknown};
 use store::{Change, Durability, Expected, StoreError, Write};
 
 use crate::{
@@ -40,6 +41,7 @@ use crate::{
     registry::Resource,
     render::{self, Showing},
     serving::Serving,
+    sharing::Reservation,
 };
 
 pub(crate) use create::create;
@@ -76,6 +78,8 @@ pub(crate) struct Writer<'a> {
     working: usize,
     /// When the write gives up.
     until: Moment,
+    /// What this write has picked of the scarce values of its kind.
+    reserved: Option<Reservation>,
 }
 
 /// The object before the write.
@@ -104,6 +108,8 @@ pub(crate) struct Approved {
     value: Encoded,
     old: Option<Arc<Stored>>,
     end: End,
+    /// Scarce values that are free once this is written.
+    released: Vec<Claim>,
 }
 
 /// What the write does to the entry.
@@ -119,7 +125,7 @@ enum End {
 }
 
 /// Canonical bytes around the hole of the resource version.
-struct Encoded {
+pub(crate) struct Encoded {
     bytes: Bytes,
     hole: std::ops::Range<usize>,
 }
@@ -155,6 +161,7 @@ impl<'a> Writer<'a> {
             resource,
             door,
             until,
+            reserved: None,
         }
     }
 
@@ -343,12 +350,14 @@ impl<'a> Writer<'a> {
         let ask = self.ask(operation);
         ask.validate(self.call, Some(&object), old_value).await?;
         let place = self.place(&object);
+        let released = self.released(&object, old_value, end);
         let value = self.encode(&mut object)?;
         Ok(Approved {
             place,
             value,
             old: old.map(|old| old.stored),
             end,
+            released,
         })
     }
 
@@ -393,6 +402,7 @@ impl<'a> Writer<'a> {
     fn approve_end(&self, mut object: Value, old: &Old, end: End) -> Result<Approved, Status> {
         self.normalize(&mut object)?;
         Ok(Approved {
+            released: self.released(&object, Some(&old.value), end),
             place: self.place(&object),
             value: self.encode(&mut object)?,
             old: Some(Arc::clone(&old.stored)),
@@ -447,29 +457,8 @@ impl<'a> Writer<'a> {
         crate::collection::place_of(meta.namespace(), meta.name())
     }
 
-    /// Writes the object as bytes of the stored version, with a hole for its resource version.
     fn encode(&self, object: &mut Value) -> Result<Encoded, Status> {
-        let kind = self.resource.kind();
-        if self.working != kind.storage {
-            // Only custom resources work in another version than the stored one; converting them
-            // changes nothing but what they say they are.
-            let stored = kind.stored().group_version.to_string();
-            object.set_at(&["apiVersion"], Value::string(stored));
-        }
-        meta::of(object).insert("resourceVersion", Value::from("0"));
-        if !kind.traits.custom {
-            self.normalize(object)?;
-        } else {
-            meta::of(object).sort();
-        }
-        let mut bytes = Vec::with_capacity(4096);
-        json::write(object, &mut bytes);
-        let hole = resource_version_at(&bytes)
-            .ok_or_else(|| Status::internal("the object has no place for its resourceVersion"))?;
-        Ok(Encoded {
-            bytes: Bytes::from(bytes),
-            hole: hole.start as usize..hole.end as usize,
-        })
+        Encoded::of(self.resource.kind(), self.working, object)
     }
 
     /// Writes, deletes or leaves the object as it is.
@@ -482,9 +471,10 @@ impl<'a> Writer<'a> {
             value,
             old,
             end,
+            released,
         } = approved;
         if end != End::Put {
-            return self.remove(&place, &value, old, end).await;
+            return self.remove(&place, &value, old, end, released).await;
         }
         if let Some(old) = &old {
             if value.is_same(old) {
@@ -507,7 +497,7 @@ impl<'a> Writer<'a> {
             Some(old) => Expected::At(old.revision),
         };
         let write = Write::put(collection.key(&place), value.stamped(), expected);
-        self.send(write).await
+        self.send(write, &place, released).await
     }
 
     /// Deletes an object.
@@ -517,6 +507,7 @@ impl<'a> Writer<'a> {
         value: &Encoded,
         old: Option<Arc<Stored>>,
         end: End,
+        released: Vec<Claim>,
     ) -> Result<Done, Status> {
         let Some(old) = old else {
             return Ok(Done::Changed(None));
@@ -532,25 +523,26 @@ impl<'a> Writer<'a> {
             End::Put | End::Remove => Some(value.stamped()),
         };
         let write = Write::delete(collection.key(place), last, Expected::At(old.revision));
-        match self.send(write).await? {
+        match self.send(write, place, released).await? {
             Done::Is(_) if end == End::Release => Ok(Done::Is(shown)),
             other => Ok(other),
         }
     }
 
-    async fn send(&self, write: Write) -> Result<Done, Status> {
+    async fn send(
+        &mut self,
+        write: Write,
+        place: &str,
+        released: Vec<Claim>,
+    ) -> Result<Done, Status> {
         let durability = if self.resource.kind().traits.relaxed {
             Durability::Relaxed
         } else {
             Durability::Synced
         };
         let deletes = matches!(write.change, Change::Delete { .. });
-        match self
-            .serving
-            .store
-            .write(write.with_durability(durability))
-            .await
-        {
+        let write = write.with_durability(durability);
+        match self.store_write(write, place, released).await? {
             Ok(written) => {
                 let bytes = written.value.unwrap_or_default();
                 debug_assert!(deletes || !bytes.is_empty());
@@ -578,7 +570,36 @@ fn entry(key: store::Key, object: &Stored) -> Arc<store::Entry> {
 }
 
 impl Encoded {
-    fn stamped(&self) -> store::Value {
+    /// Writes an object, which stands in the version at `working`, as bytes of the stored version,
+    /// with a hole for its resource version.
+    ///
+    /// # Errors
+    /// 500 if the object has lost its form.
+    pub(crate) fn of(kind: &Kind, working: usize, object: &mut Value) -> Result<Self, Status> {
+        if working != kind.storage {
+            // Only custom resources work in another version than the stored one; converting them
+            // changes nothing but what they say they are.
+            let stored = kind.stored().group_version.to_string();
+            object.set_at(&["apiVersion"], Value::string(stored));
+        }
+        meta::of(object).insert("resourceVersion", Value::from("0"));
+        if kind.traits.custom {
+            meta::of(object).sort();
+        } else {
+            let shape = &kind.versions[working].shape;
+            schema::decode(shape, object, &mut Unknown::ignore()).map_err(Status::internal)?;
+        }
+        let mut bytes = Vec::with_capacity(4096);
+        json::write(object, &mut bytes);
+        let hole = resource_version_at(&bytes)
+            .ok_or_else(|| Status::internal("the object has no place for its resourceVersion"))?;
+        Ok(Self {
+            bytes: Bytes::from(bytes),
+            hole: hole.start as usize..hole.end as usize,
+        })
+    }
+
+    pub(crate) fn stamped(&self) -> store::Value {
         store::Value::stamped(
             self.bytes.slice(..self.hole.start),
             self.bytes.slice(self.hole.end..),

@@ -15,14 +15,19 @@
 //! # }
 //! ```
 
+mod ask;
+
 use std::path::PathBuf;
 
 use base::Clock;
 use kit::Client;
 use pintle::{
     compose::{self, Parts, Running, Storage},
+    network::Networking,
     state::DataDirectory,
 };
+
+pub use ask::Reply;
 
 /// A whole Pintle that lives as long as a test.
 pub struct Cluster {
@@ -71,6 +76,7 @@ impl Cluster {
         };
         let running = compose::start(Parts {
             listener,
+            networking: Networking::default(),
             identities,
             storage: Storage::Memory,
             tokens: None,

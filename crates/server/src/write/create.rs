@@ -91,7 +91,7 @@ impl Writer<'_> {
         }
     }
 
-    async fn attempt(&mut self, proposed: Proposed) -> Result<Done, Status> {
+    async fn attempt(&mut self, mut proposed: Proposed) -> Result<Done, Status> {
         let given = meta::text(&proposed.object, "resourceVersion");
         if !matches!(given, "" | "0") {
             // Upstream's storage says so, and nobody translates it.
@@ -101,6 +101,7 @@ impl Writer<'_> {
                 "resourceVersion should not be set on objects to be created",
             ));
         }
+        self.allot(&mut proposed).await?;
         let prepared = self.prepare(proposed)?;
         let approved = self.approve(prepared).await?;
         self.commit(approved).await

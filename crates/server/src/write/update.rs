@@ -182,6 +182,7 @@ impl Writer<'_> {
         };
         self.mutate(&mut proposed).await?;
         meta::of(&mut proposed.object).remove("resourceVersion");
+        self.allot(&mut proposed).await?;
         let prepared = self.prepare(proposed)?;
         let approved = self.approve(prepared).await?;
         match self.commit(approved).await? {
@@ -252,6 +253,7 @@ impl Writer<'_> {
     async fn replace(&mut self, mut proposed: Proposed) -> Result<Option<Arc<Stored>>, Status> {
         self.mutate(&mut proposed).await?;
         self.check_version(&mut proposed)?;
+        self.allot(&mut proposed).await?;
         let prepared = self.prepare(proposed)?;
         let approved = self.approve(prepared).await?;
         match self.commit(approved).await? {
