@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use api::{Status, Value};
+use api::{
+    Reason, Status, Value,
+    field::{self, Error, Path},
+};
 use schema::{Fold, View};
 
 /// Returns how a subresource works, by its name: these names mean the same wherever they occur.
@@ -47,6 +50,7 @@ impl Fold for Binding {
     }
 
     fn apply(&self, pod: &mut Value, binding: &Value) -> Result<(), Status> {
+        check_target(pod, binding)?;
         let name = pod.str_at(&["metadata", "name"]).unwrap_or_default();
         let conflict = |why: String| Status::conflict("", "pods/binding", name, &why);
         if pod.at(&["metadata", "deletionTimestamp"]).is_some() {
@@ -83,6 +87,30 @@ impl Fold for Binding {
         set_scheduled(pod);
         Ok(())
     }
+}
+
+/// Checks what a binding says; upstream answers 500, as nobody translates its errors.
+fn check_target(pod: &Value, binding: &Value) -> Result<(), Status> {
+    let text = |path: &[&str]| binding.str_at(path).unwrap_or_default();
+    if Some(text(&["metadata", "name"])) != pod.str_at(&["metadata", "name"]) {
+        return Err(Status::bad_request(
+            "name in URL does not match name in Binding object",
+        ));
+    }
+    let mut errors = Vec::new();
+    let kind = text(&["target", "kind"]);
+    let root = Path::new("target");
+    if !matches!(kind, "" | "Node") {
+        let path = root.child("kind");
+        errors.push(Error::not_supported(&path, kind, &["Node", "<empty>"]));
+    }
+    if text(&["target", "name"]).is_empty() {
+        errors.push(Error::required(&root.child("name"), ""));
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Status::new(500, Reason::Unknown, field::aggregate(&errors)))
 }
 
 /// Says that a pod has its place; since when, the server adds.

@@ -21,6 +21,7 @@ use kit::Client;
 use schema::Kind;
 use server::{
     Access, Limits, LiveWorld, Server, Serving, Setup, User, answer::Page, edge, mount, pages,
+    services::Service,
 };
 use store::{EmbeddedOptions, EmbeddedStore, MemoryStore, Store};
 
@@ -102,9 +103,10 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
         tasks.clone(),
         Rng::from_seed(rng.next_u64()),
     );
-    let serving = Arc::new(serving.sharing(Arc::new(services)));
-    let world = LiveWorld::open(&serving).await.map_err(failure_of)?;
     let service_accounts = service_accounts(&parts.identities)?;
+    let offered = Service::all(Arc::clone(&service_accounts));
+    let serving = Arc::new(serving.sharing(Arc::new(services)).offering(offered));
+    let world = LiveWorld::open(&serving).await.map_err(failure_of)?;
     let server = Server::new(Setup {
         clock: clock.clone(),
         tasks: tasks.clone(),

@@ -485,6 +485,7 @@ fn call(serving: &Serving, resource: &Resource, name: &str) -> Call {
             verb_by_path: false,
         },
         options: Options::default(),
+        query: Default::default(),
         accepted: Accepted::default(),
         body_type: BodyType::Json,
         body: bytes::Bytes::new(),

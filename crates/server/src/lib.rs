@@ -41,6 +41,7 @@ mod respond;
 mod route;
 mod select;
 pub mod server;
+pub mod services;
 pub mod serving;
 mod sharing;
 mod status_proto;

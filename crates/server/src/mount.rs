@@ -55,6 +55,15 @@ impl Point {
             subresource: Text::new(subresource),
         }
     }
+
+    /// Returns the place a path names.
+    pub(crate) fn of(path: &crate::ResourcePath) -> Self {
+        Self {
+            group: path.group_version.group.clone(),
+            resource: path.resource.clone(),
+            subresource: path.subresource.clone(),
+        }
+    }
 }
 
 impl Mounts {
@@ -70,11 +79,7 @@ impl Mounts {
         if path.subresource.is_empty() || self.0.is_empty() {
             return None;
         }
-        self.0.get(&Point {
-            group: path.group_version.group.clone(),
-            resource: path.resource.clone(),
-            subresource: path.subresource.clone(),
-        })
+        self.0.get(&Point::of(path))
     }
 }
 

@@ -152,6 +152,8 @@ pub struct Call {
     pub path: ResourcePath,
     /// Its options; those that its verb does not have are at their defaults.
     pub options: Options,
+    /// The whole query, for services that have options of their own.
+    pub query: Query,
     /// What the answer shall look like.
     pub accepted: Accepted,
     /// What the body is.

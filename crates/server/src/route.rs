@@ -221,6 +221,7 @@ async fn serve_kind(
     let mut call = Call {
         verb: request.verb,
         path: path.clone(),
+        query: request.query.clone(),
         options,
         accepted,
         body_type: request.body_type.clone(),

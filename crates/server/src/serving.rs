@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use access::{Admit, Attributes, World};
 use api::{Status, Text, Value};
 use base::{Clock, Rng, Tasks};
+use hashbrown::HashMap;
 use parking_lot::Mutex;
 use schema::{Allot, Kind, Scope, Subresource, View};
 use store::{Prefix, Store, StoreError};
@@ -13,10 +14,13 @@ use crate::{
     Answer, Call, Content, User, Verb,
     admit::Terms,
     collection::Collection,
-    crds, delete, list, read,
+    crds, delete, list,
+    mount::Point,
+    read,
     registry::{ClusterId, Origin, Registry, Resource, Served},
     render::Showing,
     server::Access,
+    services::Service,
     sharing::{Around, Sharing},
     virtuals, watch,
     write::{self, Door},
@@ -33,6 +37,8 @@ pub struct Serving {
     terms: OnceLock<Terms>,
     /// In whose name the server writes of its own accord.
     pub(crate) own_user: Arc<User>,
+    /// What is offered below objects.
+    services: HashMap<Point, Service>,
 }
 
 impl Serving {
@@ -57,6 +63,7 @@ impl Serving {
                 groups: vec![Text::const_new("system:masters")],
                 ..User::default()
             }),
+            services: HashMap::new(),
         };
         let served: Vec<Arc<Served>> = kinds
             .into_iter()
@@ -69,6 +76,13 @@ impl Serving {
             .collect();
         serving.registry.put_all(&served);
         serving
+    }
+
+    /// Offers services below objects.
+    #[must_use]
+    pub fn offering(mut self, services: Vec<(Point, Service)>) -> Self {
+        self.services.extend(services);
+        self
     }
 
     /// Lets the objects of one kind take scarce values by these rules. Without the resources that
@@ -277,7 +291,11 @@ impl Serving {
                 let door = Door::Fold(&**fold, &sub.name);
                 write::patch(self, call, resource, door).await
             }
-            // A service is mounted by whoever wires the server; this one is not.
+            (View::Service, _) => match self.services.get(&Point::of(&call.path)) {
+                Some(service) => service.answer(self, call, resource, sub).await,
+                // A service is offered by whoever wires the server; this one is not.
+                None => Err(Status::no_such_page()),
+            },
             _ => Err(Status::no_such_page()),
         }
     }

@@ -3,14 +3,15 @@
 //! The answers come from `access`; this file only knows which question goes where.
 
 use access::reviews;
-use api::{Gvk, Status, Value};
+use api::{Gvk, Status, Text, Value};
+use schema::View;
 
 use crate::{
     Answer, Call, Content,
     admit::{Ask, Operation},
-    registry::Resource,
+    registry::{ClusterId, Resource},
     serving::Serving,
-    write::{body, meta},
+    write::{self, body, meta},
 };
 
 /// Answers the question in the body of a create.
@@ -22,6 +23,9 @@ pub(crate) async fn answer(
     call: &mut Call,
     resource: &Resource,
 ) -> Result<Answer, Status> {
+    if resource.plural() == "bindings" {
+        return bind(serving, call).await;
+    }
     let version = resource.version();
     let kind = resource.kind();
     let expected = body::Expected {
@@ -55,6 +59,36 @@ pub(crate) async fn answer(
             shape: version.shape.clone(),
         },
     })
+}
+
+/// Binds the pod that a binding names: the old way to create `pods/binding`.
+async fn bind(serving: &Serving, call: &mut Call) -> Result<Answer, Status> {
+    let table = serving.registry.table();
+    let pods = table.find(ClusterId::ONLY, "", "v1", "pods");
+    drop(table);
+    let pods = pods.ok_or_else(Status::no_such_page)?;
+    let sub = pods.version().subresource("binding");
+    let sub = sub.ok_or_else(Status::no_such_page)?;
+    let View::Fold(fold) = &sub.view else {
+        return Err(Status::no_such_page());
+    };
+    let binding = body::read(
+        call,
+        &body::Expected {
+            group_version: &sub.group_version,
+            kind: &sub.kind,
+            shape: &sub.shape,
+            custom: false,
+        },
+    )?;
+    let name = meta::text(&binding, "name");
+    if name.is_empty() {
+        return Err(Status::bad_request("Name parameter required."));
+    }
+    call.path.resource = Text::new(pods.plural());
+    call.path.name = Text::new(name);
+    call.path.subresource = sub.name.clone();
+    write::fold(serving, call, &pods, &**fold, sub).await
 }
 
 fn find(

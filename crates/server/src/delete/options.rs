@@ -67,7 +67,11 @@ impl DeleteOptions {
         }
     }
 
-    fn from_value(value: &Value) -> Result<Self, Status> {
+    /// Reads options that stand in an object.
+    ///
+    /// # Errors
+    /// 400 for what is not understood.
+    pub(crate) fn from_value(value: &Value) -> Result<Self, Status> {
         if value.as_object().is_none() {
             return Err(Status::bad_request(
                 "couldn't get version/kind; json parse error: json: cannot unmarshal into an object",

@@ -116,6 +116,7 @@ impl Bench {
         };
         Call {
             options: Options::read(verb, &query).expect("options"),
+            query,
             verb,
             path,
             accepted,

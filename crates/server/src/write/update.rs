@@ -206,6 +206,14 @@ impl Writer<'_> {
                 let object = self.read_body()?;
                 self.adopt(object)?
             }
+            (Wish::Patch(patch), Door::Fold(fold, _)) => {
+                // What the patch makes of the whole object counts as far as the door goes.
+                let body = self.patched(patch, &old)?;
+                self.check_folded(&body, &old)?;
+                let mut object = old.value.clone();
+                fold.apply(&mut object, &body)?;
+                object
+            }
             (Wish::Patch(patch), _) => self.patched(patch, &old)?,
             (Wish::Folded(_), _) => return Err(Status::internal("a fold has a door of its own")),
         };
