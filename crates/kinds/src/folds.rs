@@ -206,13 +206,19 @@ mod tests {
 
     #[test]
     fn binds_a_pod_once() {
-        let body = r#"{"metadata":{"labels":{"zone":"z"}},"target":{"name":"n1"}}"#;
+        let body = r#"{"metadata":{"name":"p","labels":{"zone":"z"}},"target":{"name":"n1"}}"#;
         check(
             "binding",
             r#"{"metadata":{"name":"p"},"spec":{},"status":{"nominatedNodeName":"n2"}}"#,
             body,
             r#"{"metadata":{"name":"p","labels":{"zone":"z"}},"spec":{"nodeName":"n1"},
                 "status":{"conditions":[{"type":"PodScheduled","status":"True"}]}}"#,
+        );
+        check(
+            "binding",
+            r#"{"metadata":{"name":"p"},"spec":{}}"#,
+            r#"{"metadata":{"name":"p"},"target":{"kind":"Foo"}}"#,
+            r#"[target.kind: Unsupported value: "Foo": supported values: "Node", "<empty>", target.name: Required value]"#,
         );
         let refused = "Operation cannot be fulfilled on pods/binding \"p\": ";
         check(
