@@ -6,11 +6,11 @@
 use std::{fmt, sync::Arc};
 
 use api::{GroupVersion, Status, Value, status::Cause};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use schema::{Behavior, Cell, Occasion};
 
 use crate::{
     convert,
+    defaults::Plan,
     prepare::{self, Owned},
     tables, validate,
 };
@@ -20,17 +20,22 @@ pub(crate) struct Builtin {
     kind: String,
     is_core: bool,
     owned: Owned,
+    plan: Arc<Plan>,
+    /// Where the plan begins for each version that has defaults.
+    roots: Vec<(GroupVersion, usize)>,
     table: Option<tables::Cells>,
     convert: Option<convert::Convert>,
     validate: Option<validate::Check>,
 }
 
 /// Returns the behaviour of a kind.
-pub(crate) fn of(group: &str, kind: &str, owned: Owned) -> Arc<dyn Behavior> {
+pub(crate) fn of(group: &str, kind: &str, owned: Owned, plan: &Arc<Plan>) -> Arc<dyn Behavior> {
     Arc::new(Builtin {
         kind: kind.to_owned(),
         is_core: group.is_empty(),
         owned,
+        roots: plan.roots(kind),
+        plan: Arc::clone(plan),
         table: tables::of(group, kind),
         convert: convert::of(group, kind),
         validate: validate::of(group, kind),
@@ -44,9 +49,10 @@ impl Builtin {
 }
 
 impl Behavior for Builtin {
-    fn default(&self, _occasion: Occasion<'_>, object: &mut Value) {
-        if self.is("Secret") {
-            take_in_strings(object);
+    fn default(&self, occasion: Occasion<'_>, object: &mut Value) {
+        let mut roots = self.roots.iter();
+        if let Some((_, root)) = roots.find(|(version, _)| version == occasion.group_version) {
+            self.plan.apply(*root, object, occasion);
         }
     }
 
@@ -97,20 +103,6 @@ impl fmt::Debug for Builtin {
     }
 }
 
-/// Moves a secret's texts, which are only ever written, to where its bytes lie.
-fn take_in_strings(secret: &mut Value) {
-    let Some(Value::Object(strings)) = secret.remove_at(&["stringData"]) else {
-        return;
-    };
-    for (name, text) in strings {
-        let bytes = STANDARD.encode(text.as_str().unwrap_or_default());
-        secret.set_at(&["data", &name], Value::string(bytes));
-    }
-    if let Some(data) = secret.get_mut("data").and_then(Value::as_object_mut) {
-        data.sort();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use api::{Value, json, time};
@@ -128,7 +120,7 @@ mod tests {
         found.expect("the kind is built in")
     }
 
-    /// Defaults and prepares an object that comes through a door.
+    /// Prepares an object that comes through a door.
     #[track_caller]
     fn check(name: &str, door: &str, object: &str, old: Option<&str>, expected: &str) {
         let kind = kind(name);
@@ -138,7 +130,6 @@ mod tests {
             subresource: door,
         };
         let mut object = read(object);
-        kind.behavior.default(occasion, &mut object);
         let old = old.map(read);
         kind.behavior.prepare(occasion, &mut object, old.as_ref());
         assert_eq!(object, read(expected), "{object:?}");
@@ -173,13 +164,6 @@ mod tests {
             r#"{"spec":{},"status":{"replicas":3}}"#,
             None,
             r#"{"spec":{}}"#,
-        );
-        check(
-            "Secret",
-            "",
-            r#"{"data":{"b":"AA==","a":"AA=="},"stringData":{"a":"x"}}"#,
-            None,
-            r#"{"data":{"a":"eA==","b":"AA=="}}"#,
         );
     }
 

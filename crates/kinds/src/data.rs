@@ -5,7 +5,7 @@ use std::{collections::HashMap, str::SplitWhitespace, sync::Arc};
 use api::{GroupVersion, Gvk};
 use schema::Shape;
 
-use crate::{Builtins, Version, resources::Resources, shapes::Types};
+use crate::{Builtins, Version, defaults::Plan, resources::Resources, shapes::Types};
 
 /// Why the data cannot be read. All of these are mistakes of the generator or of an editor.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -163,7 +163,8 @@ pub(crate) fn read(text: &str) -> Result<Builtins, DataError> {
         .iter()
         .map(|(gvk, id)| (gvk.clone(), Shape::new(Arc::clone(&table), *id)))
         .collect();
-    let (kinds, facts) = resources.finish(&by_kind)?;
+    let plan = Arc::new(Plan::compile(&table, &shapes));
+    let (kinds, facts) = resources.finish(&by_kind, &plan)?;
     Ok(Builtins {
         kinds,
         facts,

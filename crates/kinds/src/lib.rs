@@ -19,6 +19,7 @@
 mod behavior;
 mod convert;
 mod data;
+mod defaults;
 mod folds;
 mod prepare;
 mod resources;

@@ -1,9 +1,20 @@
 //! What the server itself sets on an object before it is checked.
 //!
 //! Which parts a client may not set is data; what stands there instead at first is said here.
+//!
+//! Source: `PrepareForCreate` and `PrepareForUpdate` in k8s.io/kubernetes v1.37.1,
+//! pkg/registry/*/*/strategy.go.
+
+mod labels;
+mod pods;
+mod resources;
+mod volumes;
+mod workloads;
 
 use api::{Text, Value, time};
 use schema::Occasion;
+
+use crate::defaults::set_name_label;
 
 /// Paths that are not the client's to set.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +39,7 @@ pub(crate) fn prepare(
             object.remove_at(&path);
         }
         first_status(kind, occasion, object);
+        begin(kind, object);
         return;
     };
     let door = occasion.subresource;
@@ -45,6 +57,81 @@ pub(crate) fn prepare(
         }
     }
     stamp_conditions(kind, occasion, object, old);
+    go_on(kind, occasion, object, old);
+}
+
+/// Sets what a kind has from its beginning, besides its status.
+fn begin(kind: &str, object: &mut Value) {
+    match kind {
+        "Pod" => pods::begin(object),
+        "Job" => workloads::select_own_pods(object),
+        "DaemonSet" => workloads::number_template(object, None),
+        "PersistentVolumeClaim" => volumes::begin_claim(object),
+        "Namespace" => {
+            // The name may have been made only now.
+            if let Some(metadata) = object.get_mut("metadata") {
+                set_name_label(metadata);
+            }
+        }
+        "ServiceAccount" => keep_names_of_secrets(object),
+        "EndpointSlice" => drop_topology(object, None),
+        _ => {}
+    }
+}
+
+/// Sets what a kind keeps or loses when it changes, besides what belongs to another door.
+fn go_on(kind: &str, occasion: Occasion<'_>, object: &mut Value, old: &Value) {
+    match (kind, occasion.subresource) {
+        ("Pod", "") => pods::keep_resources(object, old),
+        ("Pod", "resize") => {
+            pods::keep_resources(object, old);
+            resources::fill_pod(object);
+        }
+        ("Pod", "status") => pods::keep_status(object, old),
+        ("DaemonSet", _) => workloads::number_template(object, Some(old)),
+        ("PersistentVolume", "status") => volumes::stamp_phase(object, old, occasion),
+        ("PersistentVolumeClaim", "") => volumes::update_claim(object, old),
+        ("ServiceAccount", "") => keep_names_of_secrets(object),
+        ("EndpointSlice", "") => drop_topology(object, Some(old)),
+        _ => {}
+    }
+}
+
+/// Of the secrets of a service account only the names are kept.
+fn keep_names_of_secrets(account: &mut Value) {
+    let secrets = account.get_mut("secrets").and_then(Value::as_array_mut);
+    for secret in secrets.into_iter().flatten() {
+        if let Value::Object(secret) = secret {
+            secret.retain(|field, _| field == "name");
+        }
+    }
+}
+
+/// Drops what can no longer be written of endpoints, unless they are what they were.
+fn drop_topology(slice: &mut Value, old: Option<&Value>) {
+    const HOST: &str = "kubernetes.io/hostname";
+    let of = |slice: &Value| slice.get("endpoints").cloned().unwrap_or_default();
+    let before = old.map(of);
+    if before.as_ref() == Some(&of(slice)) {
+        return;
+    }
+    let known = |node: &str| {
+        let endpoints = before.as_ref().and_then(Value::as_array);
+        let mut endpoints = endpoints.unwrap_or_default().iter();
+        endpoints.any(|one| one.str_at(&["deprecatedTopology", HOST]) == Some(node))
+    };
+    let endpoints = slice.get_mut("endpoints").and_then(Value::as_array_mut);
+    for endpoint in endpoints.into_iter().flatten() {
+        let Some(topology) = endpoint.remove_at(&["deprecatedTopology"]) else {
+            continue;
+        };
+        if let Some(node) = topology.str_at(&[HOST])
+            && endpoint.get("nodeName").is_none()
+            && known(node)
+        {
+            endpoint.set_at(&["nodeName"], node.into());
+        }
+    }
 }
 
 /// Makes a part what it was.
@@ -62,8 +149,6 @@ fn first_status(kind: &str, occasion: Occasion<'_>, object: &mut Value) {
     match kind {
         "Pod" => {
             object.set_at(&["status", "phase"], "Pending".into());
-            let class = quality(object);
-            object.set_at(&["status", "qosClass"], class.into());
         }
         "PersistentVolume" => {
             object.set_at(&["status", "phase"], "Pending".into());
@@ -86,52 +171,6 @@ fn first_status(kind: &str, occasion: Occasion<'_>, object: &mut Value) {
             object.set_at(&["spec", "finalizers"], finalizers.into());
         }
         _ => {}
-    }
-}
-
-/// Returns a pod's quality of service: what its containers ask for and may use at most.
-fn quality(pod: &Value) -> &'static str {
-    let sides = ["requests", "limits"];
-    let of = |container: &Value, side: &str, resource: &str| {
-        let given = container.at(&["resources", side, resource])?;
-        let quantity = api::Quantity::from_value(given).ok()?;
-        (!quantity.is_zero()).then_some(quantity)
-    };
-    let mut containers: Vec<&Value> = ["containers", "initContainers"]
-        .into_iter()
-        .filter_map(|list| pod.at(&["spec", list])?.as_array())
-        .flatten()
-        .collect();
-    // Resources of the whole pod count instead of those of its containers.
-    if let Some(spec) = pod
-        .get("spec")
-        .filter(|spec| spec.get("resources").is_some())
-    {
-        containers = vec![spec];
-    }
-    let resources = ["cpu", "memory"];
-    let mut asks = containers.iter().flat_map(|container| {
-        sides.into_iter().flat_map(move |side| {
-            let one = move |resource| of(container, side, resource);
-            resources.into_iter().filter_map(one)
-        })
-    });
-    if asks.next().is_none() {
-        return "BestEffort";
-    }
-    let is_fixed = |container: &&Value| {
-        resources.into_iter().all(|resource| {
-            let limit = of(container, "limits", resource);
-            let request = of(container, "requests", resource).or_else(|| limit.clone());
-            match (request, limit) {
-                (Some(request), Some(limit)) => request.compare(&limit).is_eq(),
-                _ => false,
-            }
-        })
-    };
-    match containers.iter().all(is_fixed) {
-        true => "Guaranteed",
-        false => "Burstable",
     }
 }
 
@@ -184,3 +223,6 @@ fn stamp_conditions(kind: &str, occasion: Occasion<'_>, object: &mut Value, old:
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

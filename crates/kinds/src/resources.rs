@@ -1,6 +1,6 @@
 //! Makes kinds of the lines that describe resources.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use api::{GroupVersion, Gvk, Text};
 use schema::{
@@ -11,6 +11,7 @@ use schema::{
 use crate::{
     Facts, behavior,
     data::{DataError, Line},
+    defaults::Plan,
     folds,
     prepare::Owned,
 };
@@ -123,6 +124,7 @@ impl Resources {
     pub(crate) fn finish(
         self,
         shapes: &HashMap<Gvk, Shape>,
+        plan: &Arc<Plan>,
     ) -> Result<(Vec<Kind>, Vec<Facts>), DataError> {
         let mut made: Vec<(Kind, Facts)> = Vec::with_capacity(self.all.len());
         let mut places: HashMap<Text, usize> = HashMap::new();
@@ -130,7 +132,7 @@ impl Resources {
             let known = places.get(&resource.key).copied();
             let is_stored = resource.stored.is_none();
             let (key, facts) = (resource.key.clone(), resource.facts.clone());
-            let (mut kind, version) = resource.kind(shapes)?;
+            let (mut kind, version) = resource.kind(shapes, plan)?;
             let Some(place) = known else {
                 if !key.is_empty() {
                     places.insert(key, made.len());
@@ -235,7 +237,11 @@ impl Resource {
         Ok(())
     }
 
-    fn kind(self, shapes: &HashMap<Gvk, Shape>) -> Result<(Kind, KindVersion), DataError> {
+    fn kind(
+        self,
+        shapes: &HashMap<Gvk, Shape>,
+        plan: &Arc<Plan>,
+    ) -> Result<(Kind, KindVersion), DataError> {
         let owned = Owned {
             // Texts of secrets are no less the client's for being moved.
             create: self
@@ -248,7 +254,7 @@ impl Resource {
             update: self.facts.update_ignores.clone(),
         };
         let (group, name) = (&self.group_version.group, &self.names.kind);
-        let behavior = behavior::of(group, name, owned);
+        let behavior = behavior::of(group, name, owned, plan);
         let mut traits = self.traits;
         traits.orphans_by_default = self.facts.orphans_by_default;
         traits.uncollected = self.facts.uncollected;
