@@ -4,6 +4,7 @@
 //! (`--against upstream`). What upstream answers is the expectation; nothing here is written by hand
 //! that could be recorded.
 
+pub mod differential;
 pub mod gaps;
 mod stage;
 pub mod steps;
@@ -33,6 +34,8 @@ enum Suite {
     SampleController(transcripts::Arguments),
     /// Creates the real CRD bundles of conformance/crds and one object of each kind.
     Crds(transcripts::Arguments),
+    /// Sends the requests of conformance/differential to upstream and to Pintle and compares.
+    Differential(differential::Arguments),
 }
 
 /// Where a suite finds the server it talks to.
@@ -81,6 +84,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             transcripts::run(&suites::SAMPLE_CONTROLLER, arguments)
         }
         Suite::Crds(arguments) => transcripts::run(&suites::CRDS, arguments),
+        Suite::Differential(arguments) => differential::run(arguments),
     }
 }
 

@@ -417,8 +417,8 @@ pub fn free_ports<const N: usize>() -> Result<[u16; N], Failure> {
     Ok(ports)
 }
 
-/// Reads what Pintle prints until it names its address, then keeps draining the pipe in a thread.
-fn first_port_printed(stdout: impl Read + Send + 'static) -> Result<u16, Failure> {
+/// Reads what a program prints until it names its address, then keeps draining the pipe in a thread.
+pub(crate) fn first_port_printed(stdout: impl Read + Send + 'static) -> Result<u16, Failure> {
     let (sender, receiver) = mpsc::sync_channel(1);
     std::thread::spawn(move || {
         for line in BufReader::new(stdout).lines() {
@@ -434,7 +434,7 @@ fn first_port_printed(stdout: impl Read + Send + 'static) -> Result<u16, Failure
     });
     receiver
         .recv_timeout(READY_TIMEOUT)
-        .map_err(|_| Failure::new("pintle did not say where it listens; see pintle.log"))
+        .map_err(|_| Failure::new("the program did not say where it listens; see its log"))
 }
 
 /// Returns the port of the first `127.0.0.1:PORT` in a line.

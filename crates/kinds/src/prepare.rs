@@ -39,7 +39,7 @@ pub(crate) fn prepare(
             object.remove_at(&path);
         }
         first_status(kind, occasion, object);
-        begin(kind, object);
+        begin(kind, occasion, object);
         return;
     };
     let door = occasion.subresource;
@@ -61,10 +61,13 @@ pub(crate) fn prepare(
 }
 
 /// Sets what a kind has from its beginning, besides its status.
-fn begin(kind: &str, object: &mut Value) {
+fn begin(kind: &str, occasion: Occasion<'_>, object: &mut Value) {
     match kind {
-        "Pod" => pods::begin(object),
-        "Job" => workloads::select_own_pods(object),
+        "Pod" => pods::begin(object, occasion),
+        "Job" => {
+            workloads::select_own_pods(object);
+            workloads::take_labels(object);
+        }
         "DaemonSet" => workloads::number_template(object, None),
         "PersistentVolumeClaim" => volumes::begin_claim(object),
         "Namespace" => {
@@ -75,6 +78,12 @@ fn begin(kind: &str, object: &mut Value) {
         }
         "ServiceAccount" => keep_names_of_secrets(object),
         "EndpointSlice" => drop_topology(object, None),
+        // It never changes, and so is always the first.
+        "PriorityClass" => object.set_at(&["metadata", "generation"], Value::Int(1)),
+        // It is counted only from the first change on.
+        "CSIDriver" => {
+            object.remove_at(&["metadata", "generation"]);
+        }
         _ => {}
     }
 }
@@ -88,6 +97,7 @@ fn go_on(kind: &str, occasion: Occasion<'_>, object: &mut Value, old: &Value) {
             resources::fill_pod(object);
         }
         ("Pod", "status") => pods::keep_status(object, old),
+        ("Job", "") => workloads::take_labels(object),
         ("DaemonSet", _) => workloads::number_template(object, Some(old)),
         ("PersistentVolume", "status") => volumes::stamp_phase(object, old, occasion),
         ("PersistentVolumeClaim", "") => volumes::update_claim(object, old),

@@ -1,11 +1,12 @@
 //! Jobs. What a job gets, the template of a cron job does not: its jobs get it when they are made.
+//! The labels that a job takes from its pods come later, when the pods have theirs.
 //!
 //! Source: pkg/apis/batch/v1/defaults.go.
 
 use api::Value;
 use schema::Occasion;
 
-use super::{Fields, Given, Rule, Table, has_items};
+use super::{Fields, Given, Rule, Table};
 
 pub(super) const TABLE: Table = &[
     ("batch.v1.Job", &[Rule::Call(job)]),
@@ -51,20 +52,5 @@ fn job(job: &mut Fields<'_>, _: Occasion<'_>) {
                 spec.insert(name, value);
             }
         }
-    }
-    take_labels(job);
-}
-
-/// An object without labels takes those of its pods.
-pub(super) fn take_labels(object: &mut Fields<'_>) {
-    let template = object.get("spec").and_then(|spec| spec.get("template"));
-    let labels = template.and_then(|template| template.at(&["metadata", "labels"]));
-    let Some(labels) = labels.filter(|labels| has_items(labels)).cloned() else {
-        return;
-    };
-    if let Some(metadata) = object.get_mut("metadata")
-        && !metadata.get("labels").is_some_and(has_items)
-    {
-        metadata.set_at(&["labels"], labels);
     }
 }

@@ -6,7 +6,7 @@ use api::{Object, Value};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use schema::Occasion;
 
-use super::{Fields, Given, Rule, Table, batch, copy_missing, has_items};
+use super::{Fields, Given, Rule, Table, copy_missing, has_items};
 
 /// The label by which a namespace is selected.
 pub(crate) const NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -24,6 +24,7 @@ pub(super) const TABLE: Table = &[
         "core.v1.NamespaceStatus",
         &[Rule::Set("phase", Given::Text("Active"))],
     ),
+    ("core.v1.NodeSpec", &[Rule::Call(ranges)]),
     (
         "core.v1.NodeStatus",
         &[
@@ -141,5 +142,28 @@ fn replication_controller(controller: &mut Fields<'_>, _: Occasion<'_>) {
     {
         spec.set_at(&["selector"], labels);
     }
-    batch::take_labels(controller);
+    let template = controller.get("spec").and_then(|spec| spec.get("template"));
+    let labels = template.and_then(|template| template.at(&["metadata", "labels"]));
+    let Some(labels) = labels.filter(|labels| has_items(labels)).cloned() else {
+        return;
+    };
+    if let Some(metadata) = controller.get_mut("metadata")
+        && !metadata.get("labels").is_some_and(has_items)
+    {
+        metadata.set_at(&["labels"], labels);
+    }
+}
+
+/// Keeps the one range of a node's pods and the list of ranges alike; the one range wins.
+fn ranges(spec: &mut Fields<'_>, _: Occasion<'_>) {
+    let first = spec.get("podCIDRs").and_then(Value::as_array);
+    let first = first.and_then(|list| list.first()).cloned();
+    let own = spec.get("podCIDR").cloned();
+    match (own, first) {
+        (Some(own), first) if first.as_ref() != Some(&own) => {
+            spec.set("podCIDRs", vec![own].into());
+        }
+        (None, Some(first)) => spec.set("podCIDR", first),
+        _ => {}
+    }
 }

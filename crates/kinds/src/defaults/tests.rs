@@ -117,7 +117,9 @@ fn a_strategy_says_how_it_rolls_if_it_rolls() {
     check(
         &deployment(r#"{"rollingUpdate":{"maxSurge":0}}"#),
         "spec.strategy",
-        &expect![[r#"{"type":"RollingUpdate","rollingUpdate":{"maxUnavailable":"25%","maxSurge":0}}"#]],
+        &expect![[
+            r#"{"type":"RollingUpdate","rollingUpdate":{"maxUnavailable":"25%","maxSurge":0}}"#
+        ]],
     );
     check(
         &deployment(r#"{"type":"Recreate"}"#),
@@ -156,11 +158,6 @@ fn a_job_without_numbers_is_one_pod() {
         &job(r#"{"backoffLimitPerIndex":1}"#),
         "spec.backoffLimit",
         &expect!["2147483647"],
-    );
-    check(
-        &job(r#"{"template":{"metadata":{"labels":{"a":"b"}}}}"#),
-        "metadata.labels",
-        &expect![[r#"{"a":"b"}"#]],
     );
 }
 
@@ -224,6 +221,16 @@ fn objects_of_the_cluster_get_theirs() {
         "status.allocatable",
         &expect![[r#"{"cpu":"2m"}"#]],
     );
+    for spec in [
+        r#"{"podCIDR":"a","podCIDRs":["b","c"]}"#,
+        r#"{"podCIDRs":["a"]}"#,
+    ] {
+        check(
+            &format!(r#"{{"apiVersion":"v1","kind":"Node","spec":{spec}}}"#),
+            "spec",
+            &expect![[r#"{"podCIDR":"a","podCIDRs":["a"]}"#]],
+        );
+    }
     check(
         r#"{"apiVersion":"v1","kind":"ReplicationController","spec":{"template":{"metadata":{"labels":{"a":"b"}}}}}"#,
         "spec.selector",
@@ -255,7 +262,9 @@ fn autoscalers_and_definitions_get_theirs() {
     check(
         r#"{"apiVersion":"autoscaling/v2","kind":"HorizontalPodAutoscaler","spec":{"behavior":{"scaleUp":{"selectPolicy":"Min"}}}}"#,
         "spec",
-        &expect![[r#"{"scaleTargetRef":{"kind":"","name":""},"minReplicas":1,"maxReplicas":0,"metrics":[{"type":"Resource","resource":{"name":"cpu","target":{"type":"Utilization","averageUtilization":80}}}],"behavior":{"scaleUp":{"stabilizationWindowSeconds":0,"selectPolicy":"Min","policies":[{"type":"Pods","value":4,"periodSeconds":15},{"type":"Percent","value":100,"periodSeconds":15}]},"scaleDown":{"selectPolicy":"Max","policies":[{"type":"Percent","value":100,"periodSeconds":15}]}}}"#]],
+        &expect![[
+            r#"{"scaleTargetRef":{"kind":"","name":""},"minReplicas":1,"maxReplicas":0,"metrics":[{"type":"Resource","resource":{"name":"cpu","target":{"type":"Utilization","averageUtilization":80}}}],"behavior":{"scaleUp":{"stabilizationWindowSeconds":0,"selectPolicy":"Min","policies":[{"type":"Pods","value":4,"periodSeconds":15},{"type":"Percent","value":100,"periodSeconds":15}]},"scaleDown":{"selectPolicy":"Max","policies":[{"type":"Percent","value":100,"periodSeconds":15}]}}}"#
+        ]],
     );
     check(
         r#"{"apiVersion":"autoscaling/v1","kind":"HorizontalPodAutoscaler","spec":{}}"#,

@@ -1,6 +1,7 @@
 //! What the server sets on pods.
 
-use api::Value;
+use api::{Value, time};
+use schema::Occasion;
 
 use super::{labels, resources};
 
@@ -13,8 +14,8 @@ const PROFILE_LENGTH_MAX: usize = 4095;
 const CONTAINERS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
 
 /// Sets what a new pod begins with; its status holds the phase already.
-pub(super) fn begin(pod: &mut Value) {
-    say_gated(pod);
+pub(super) fn begin(pod: &mut Value, occasion: Occasion<'_>) {
+    say_gated(pod, occasion);
     labels::merge_keys(pod);
     take_profiles(pod);
     resources::fill_pod(pod);
@@ -23,7 +24,7 @@ pub(super) fn begin(pod: &mut Value) {
 }
 
 /// A pod with gates says that it waits for them.
-fn say_gated(pod: &mut Value) {
+fn say_gated(pod: &mut Value, occasion: Occasion<'_>) {
     let gates = pod.at(&["spec", "schedulingGates"]);
     if gates
         .and_then(Value::as_array)
@@ -43,6 +44,7 @@ fn say_gated(pod: &mut Value) {
     ] {
         condition.set_at(&[name], text.into());
     }
+    condition.set_at(&["lastTransitionTime"], time::to_value(occasion.now));
     pod.set_at(&["status", "conditions"], vec![condition].into());
 }
 

@@ -61,7 +61,7 @@ fn a_gated_pod_says_so() {
         None,
         r#"{"spec":{"schedulingGates":[{"name":"g"}]},"status":{"phase":"Pending","qosClass":"BestEffort",
             "conditions":[{"type":"PodScheduled","status":"False","reason":"SchedulingGated",
-            "message":"Scheduling is blocked due to non-empty scheduling gates"}]}}"#,
+            "message":"Scheduling is blocked due to non-empty scheduling gates","lastTransitionTime":"2026-01-01T00:00:00Z"}]}}"#,
     );
 }
 
@@ -161,12 +161,20 @@ fn a_job_selects_its_own_pods() {
         "",
         r#"{"metadata":{"name":"j","uid":"u"},"spec":{"template":{"metadata":{"labels":{"a":"b"}}}}}"#,
         None,
-        r#"{"metadata":{"name":"j","uid":"u"},"spec":{"selector":{"matchLabels":{"batch.kubernetes.io/controller-uid":"u"}},
+        r#"{"metadata":{"name":"j","uid":"u","labels":{"a":"b","batch.kubernetes.io/controller-uid":"u","batch.kubernetes.io/job-name":"j",
+            "controller-uid":"u","job-name":"j"}},"spec":{"selector":{"matchLabels":{"batch.kubernetes.io/controller-uid":"u"}},
             "template":{"metadata":{"labels":{"a":"b","batch.kubernetes.io/controller-uid":"u","batch.kubernetes.io/job-name":"j",
             "controller-uid":"u","job-name":"j"}}}}}"#,
     );
     let own = r#"{"metadata":{"name":"j"},"spec":{"manualSelector":true}}"#;
     check("Job", "", own, None, own);
+}
+
+#[test]
+fn some_generations_begin_otherwise() {
+    let made = r#"{"metadata":{"generation":1}}"#;
+    check("PriorityClass", "", r#"{"metadata":{}}"#, None, made);
+    check("CSIDriver", "", made, None, r#"{"metadata":{}}"#);
 }
 
 #[test]

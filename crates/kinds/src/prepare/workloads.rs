@@ -28,6 +28,19 @@ pub(super) fn select_own_pods(job: &mut Value) {
     add_missing(spec, &["selector", "matchLabels"], &labels[..1]);
 }
 
+/// A job without labels takes those of its pods. Upstream does so when it reads the job back.
+pub(super) fn take_labels(job: &mut Value) {
+    let own = ["metadata", "labels"];
+    let has_own = job.at(&own).and_then(Value::as_object);
+    if has_own.is_some_and(|labels| !labels.is_empty()) {
+        return;
+    }
+    let of_pods = job.at(&["spec", "template", "metadata", "labels"]);
+    if let Some(labels) = of_pods.cloned() {
+        job.set_at(&own, labels);
+    }
+}
+
 /// Adds entries to the map at a path.
 fn add_missing(value: &mut Value, path: &[&str], entries: &[(&str, &Value)]) {
     let mut map = match value.remove_at(path) {

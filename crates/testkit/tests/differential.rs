@@ -1,0 +1,61 @@
+//! What upstream answered to the cases of `conformance/differential`, asked of a Pintle in this
+//! process. Recorded by `cargo xtask conformance differential --record`.
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use kit::Client;
+use serde_json::Value;
+use testkit::{Cluster, Controllers};
+use xtask::conformance::differential::{
+    answer::Answer,
+    cases::{self, Case},
+    known::Known,
+};
+
+/// How many cases are recorded at least.
+const CASES_MIN: usize = 100;
+
+async fn send(client: &Client, case: &Case) -> (u16, Value) {
+    let request = http::Request::builder()
+        .method(case.request.method.as_str())
+        .uri(case.target())
+        .header(http::header::ACCEPT, "application/json")
+        .header(http::header::CONTENT_TYPE, &case.request.content_type)
+        .body(Bytes::from(case.request.text.clone()))
+        .expect("the case is a request");
+    let answer = client.send(request).await.expect("the server answers");
+    let code = answer.status().as_u16();
+    let body = answer.into_body().collect().await;
+    let body = body.expect("the answer has a body").to_bytes();
+    let text = String::from_utf8_lossy(&body);
+    let body = serde_json::from_str(&text).unwrap_or_else(|_| text.into());
+    (code, body)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_as_upstream_did() {
+    let topics = cases::load(&[]).expect("the cases are well formed");
+    let known = Known::load().expect("the list of differences is well formed");
+    let cluster = Cluster::start_with(Controllers::None).await;
+    let client = cluster.client();
+    let (mut count, mut wrong) = (0, String::new());
+    for topic in &topics {
+        for case in &topic.cases {
+            let (code, body) = send(&client, case).await;
+            if case.is_setup {
+                assert!(case.is_set_up(code), "{}: {code}: {body}", case.name);
+                continue;
+            }
+            count += 1;
+            let expected = case.answer.as_ref().expect("every answer is recorded");
+            let found = Answer::of(&case.request, code, &body);
+            if let Err(text) = known.judge(&topic.place(), &case.name, expected, &found) {
+                wrong.push_str(&text);
+                wrong.push('\n');
+            }
+        }
+    }
+    cluster.stop().await;
+    assert!(wrong.is_empty(), "\n{wrong}");
+    assert!(count >= CASES_MIN, "only {count} cases");
+}

@@ -1,0 +1,78 @@
+//! Requests to a server as they are, byte for byte: through `kubectl proxy`, which knows TLS and the
+//! kubeconfig, so that here plain HTTP/1.0 is enough.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::cases::Request;
+use crate::control_plane::first_port_printed;
+use crate::failure::{Doing, Failure};
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running `kubectl proxy`.
+pub(super) struct Door {
+    child: Child,
+    port: u16,
+}
+
+impl Door {
+    pub(super) fn open(bin: &Path, kubeconfig: &Path) -> Result<Self, Failure> {
+        let mut child = Command::new(bin.join("kubectl"))
+            .arg("--kubeconfig")
+            .arg(kubeconfig)
+            .args(["proxy", "--address=127.0.0.1", "--port=0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .doing("start kubectl proxy")?;
+        let stdout = child.stdout.take().expect("stdout was asked to be piped");
+        let port = first_port_printed(stdout);
+        let mut door = Self { child, port: 0 };
+        door.port = port?;
+        Ok(door)
+    }
+
+    /// Sends a request and returns the answer's code and body.
+    pub(super) fn send(&self, request: &Request, target: &str) -> Result<(u16, Value), Failure> {
+        let what = || format!("send {} {target}", request.method);
+        let mut stream =
+            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).doing("reach kubectl proxy")?;
+        stream.set_read_timeout(Some(PATIENCE)).doing(what())?;
+        let head = format!(
+            "{} {target} HTTP/1.0\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n\
+             Content-Type: {}\r\nContent-Length: {}\r\n\r\n",
+            request.method,
+            request.content_type,
+            request.text.len()
+        );
+        stream.write_all(head.as_bytes()).doing(what())?;
+        stream.write_all(request.text.as_bytes()).doing(what())?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).doing(what())?;
+        let answer = String::from_utf8_lossy(&answer);
+        let (head, body) = answer
+            .split_once("\r\n\r\n")
+            .ok_or_else(|| Failure::new(format!("{}: the answer has no end of head", what())))?;
+        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        let code = code.ok_or_else(|| Failure::new(format!("{}: {head}", what())))?;
+        // Some refusals are no JSON; their text is what there is to compare.
+        let body = serde_json::from_str(body).unwrap_or_else(|_| body.into());
+        Ok((code, body))
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way it is gone afterwards.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
