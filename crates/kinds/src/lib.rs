@@ -21,6 +21,7 @@ mod convert;
 mod data;
 mod folds;
 mod prepare;
+mod resets;
 mod resources;
 pub mod services;
 mod shapes;

@@ -37,6 +37,7 @@
 //! ```
 
 pub mod allot;
+pub mod apply;
 pub mod columns;
 pub mod decode;
 pub mod default;

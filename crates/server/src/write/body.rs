@@ -139,6 +139,7 @@ pub(crate) fn fit(
         FieldValidation::Warn | FieldValidation::Strict => Unknown::collect(),
     };
     set_type(&mut value, expected);
+    super::meta::keep_reset(&mut value);
     let kind = value.str_at(&["kind"]).unwrap_or_default().to_owned();
     schema::decode(expected.shape, &mut value, &mut unknown)
         .map_err(|error| cannot_be_handled(&kind, expected, &error.to_string()))?;

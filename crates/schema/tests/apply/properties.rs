@@ -1,0 +1,1 @@
+//! Properties of applies over made-up objects.
