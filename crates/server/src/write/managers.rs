@@ -38,7 +38,11 @@ impl Applied {
         if !matches!(parsed.value, Value::Object(_) | Value::Null) {
             return Err(Status::bad_request(format!(
                 "error decoding patch: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
-                parsed.value.type_name()
+                match parsed.value {
+                    Value::Bool(_) => "bool",
+                    Value::Int(_) | Value::Float(_) => "number",
+                    ref other => other.type_name(),
+                }
             )));
         }
         let mut value = parsed.value;
