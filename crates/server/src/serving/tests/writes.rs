@@ -54,7 +54,7 @@ async fn tells_about_unknown_fields() {
     assert_eq!(reply.code, 201);
     assert_eq!(
         reply.warnings,
-        [r#"duplicate field "data.a""#, r#"unknown field "colour""#]
+        [r#"unknown field "colour""#, r#"duplicate field "data.a""#]
     );
     let url = format!("POST {NOTES}?dryRun=All&fieldValidation=Ignore");
     assert!(bench.send(&url, body).await.warnings.is_empty());
@@ -62,7 +62,7 @@ async fn tells_about_unknown_fields() {
     check(
         &bench.send(&url, body).await,
         &expect![[
-            r#"400 BadRequest: ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: duplicate field "data.a", unknown field "colour""#
+            r#"400 BadRequest: ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "colour", duplicate field "data.a""#
         ]],
     );
 }
