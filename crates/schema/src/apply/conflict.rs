@@ -53,10 +53,10 @@ impl Conflict {
             field: conflict.shown(),
         });
         let mut status = Status::new(409, Reason::Conflict, message(conflicts));
-        status.details = Some(Details {
+        status.details = Some(Box::new(Details {
             causes: causes.collect(),
             ..Details::default()
-        });
+        }));
         status
     }
 }
