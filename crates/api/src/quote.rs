@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::Value;
+
 /// Returns `text` as Go's `%q` prints it: in double quotes, unprintable characters escaped.
 #[must_use]
 pub fn quote(text: &str) -> String {
@@ -54,6 +56,31 @@ pub fn float(number: f64) -> String {
     }
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{digits}e{sign}{:02}", exponent.abs())
+}
+
+/// Returns a tree as Go's `%v` prints it: `map[a:1 b:[x y]]`.
+#[must_use]
+pub fn go_value(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::Object(object) => {
+            let mut fields: Vec<(&str, &Value)> = object.iter().collect();
+            fields.sort_unstable_by_key(|(name, _)| *name);
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|(name, value)| format!("{name}:{}", go_value(value)))
+                .collect();
+            format!("map[{}]", fields.join(" "))
+        }
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(go_value).collect();
+            format!("[{}]", items.join(" "))
+        }
+        Value::String(text) => text.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Int(number) => number.to_string(),
+        Value::Float(number) => float(*number),
+    }
 }
 
 fn push(out: &mut String, text: std::fmt::Arguments<'_>) {

@@ -80,6 +80,10 @@ impl Behavior for Builtin {
         Ok(object)
     }
 
+    fn resets(&self, occasion: Occasion<'_>) -> Option<&'static [&'static [&'static str]]> {
+        crate::resets::of(&self.kind, occasion.subresource)
+    }
+
     fn grace_seconds(&self, object: &Value, asked: Option<i64>) -> Option<i64> {
         if !self.is("Pod") {
             return None;

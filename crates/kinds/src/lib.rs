@@ -22,6 +22,7 @@ mod data;
 mod defaults;
 mod folds;
 mod prepare;
+mod resets;
 mod resources;
 pub mod services;
 mod shapes;

@@ -10,7 +10,7 @@ mod loader;
 use std::{hint::black_box, time::Instant};
 
 use api::{Value, json};
-use schema::{Form, Unknown, decode, default, proto, structural, validate};
+use schema::{Form, Shape, Unknown, apply, decode, default, proto, structural, validate};
 
 const POD: &str = include_str!("pod.json");
 const RUNS: usize = 2_000;
@@ -38,6 +38,74 @@ fn measure<T, R>(name: &str, mut setup: impl FnMut() -> T, mut work: impl FnMut(
         "{name:<44} {:>8}.{:02} µs",
         median / 1000,
         median % 1000 / 10
+    );
+}
+
+/// One version of pods, of which nothing is reset.
+struct Pods<'a>(&'a Shape);
+
+impl apply::Versions for Pods<'_> {
+    fn shape(&self, version: &str) -> Option<&Shape> {
+        (version == "v1").then_some(self.0)
+    }
+    fn convert(&self, object: &Value, _version: &str) -> Result<Value, String> {
+        Ok(object.clone())
+    }
+    fn resets(&self, _version: &str) -> Option<&apply::Set> {
+        None
+    }
+}
+
+/// Measures what it costs to keep managed fields.
+fn owners(pod: &Shape, canonical: &Value) {
+    let pods = Pods(pod);
+    let writer = |manager| apply::Writer {
+        versions: &pods,
+        version: "v1",
+        manager,
+        subresource: "",
+        now: "2026-01-02T03:04:05Z",
+        blank: &|| schema::decode::zero(pod),
+    };
+    let mut bare = canonical.clone();
+    bare.remove_at(&["metadata", "managedFields"]);
+    let track_new = |mut object: Value| {
+        writer("maker").track_new(&mut object);
+        object
+    };
+    measure("track a new object", || bare.clone(), track_new);
+    let tracked = track_new(bare.clone());
+    let update = |mut object: Value| {
+        writer("other").track_update(&tracked, &mut object);
+        object
+    };
+    measure(
+        "track an update that changes nothing",
+        || tracked.clone(),
+        update,
+    );
+    let mut changed = tracked.clone();
+    changed.set_at(&["metadata", "labels", "changed"], Value::from("yes"));
+    measure("track an update of one label", || changed.clone(), update);
+    let config = bare.clone();
+    let apply_to = |live: Option<&Value>, config: &Value| {
+        writer("me")
+            .apply(live, config, apply::Force::Yes)
+            .expect("it applies")
+    };
+    measure("apply a new object", || (), |()| apply_to(None, &config));
+    let applied = apply_to(None, &config);
+    measure(
+        "apply what is there",
+        || (),
+        |()| apply_to(Some(&applied), &config),
+    );
+    let mut other = config.clone();
+    other.set_at(&["metadata", "labels", "changed"], Value::from("yes"));
+    measure(
+        "apply one label more",
+        || (),
+        |()| apply_to(Some(&applied), &other),
     );
 }
 
@@ -104,6 +172,8 @@ fn main() {
         |()| proto::transcode(pod, POD.trim_end().as_bytes()),
     );
     measure("read protobuf", || (), |()| proto::read(pod, &message));
+
+    owners(pod, &canonical);
 
     let Form::Struct(fields) = &pod.node().form else {
         return;

@@ -13,6 +13,8 @@ mod go;
 mod path;
 mod scalar;
 
+use std::collections::HashMap;
+
 use api::Value;
 
 use crate::{Shape, ShapeId, Shapes};
@@ -80,6 +82,13 @@ impl Unknown {
         &self.paths
     }
 
+    /// Orders the paths of a custom resource: those of its metadata are told first, the others by
+    /// name, as upstream prunes them.
+    fn sort_pruned(&mut self) {
+        self.paths
+            .sort_by(|a, b| order_pruned(a).cmp(&order_pruned(b)));
+    }
+
     fn note(&mut self, parent: &Path<'_>, name: &str) {
         if !self.wanted || self.paths.len() >= UNKNOWN_MAX {
             return;
@@ -88,6 +97,62 @@ impl Unknown {
         if !self.paths.contains(&path) {
             self.paths.push(path);
         }
+    }
+}
+
+fn order_pruned(path: &str) -> (bool, &str) {
+    (!path.starts_with("metadata."), path)
+}
+
+/// Returns what strict decoding says of a body of a built-in kind, where fields given twice and
+/// fields unknown are told in the order in which they stand. `parsed` is the tree of the body before
+/// it was decoded.
+#[must_use]
+pub fn strict_errors_in_order(
+    parsed: &Value,
+    duplicates: &[String],
+    unknown: &Unknown,
+) -> Vec<String> {
+    let mut errors = strict_errors(duplicates, unknown);
+    if duplicates.is_empty() || unknown.paths.is_empty() {
+        return errors;
+    }
+    let mut places = HashMap::new();
+    number(parsed, &mut String::new(), &mut places);
+    let place = |path: &String| places.get(path.as_str()).copied().unwrap_or(usize::MAX);
+    let paths: Vec<usize> = duplicates.iter().chain(&unknown.paths).map(place).collect();
+    let mut order: Vec<usize> = (0..errors.len()).collect();
+    order.sort_by_key(|one| paths[*one]);
+    order
+        .into_iter()
+        .map(|one| std::mem::take(&mut errors[one]))
+        .collect()
+}
+
+/// Numbers every field in the order in which it ends.
+fn number(value: &Value, path: &mut String, places: &mut HashMap<String, usize>) {
+    let length = path.len();
+    match value {
+        Value::Object(object) => {
+            for (name, value) in object.iter() {
+                if length > 0 {
+                    path.push('.');
+                }
+                path.push_str(name);
+                number(value, path, places);
+                let place = places.len();
+                places.insert(path.clone(), place);
+                path.truncate(length);
+            }
+        }
+        Value::Array(items) => {
+            for (place, value) in items.iter().enumerate() {
+                path.push_str(&format!("[{place}]"));
+                number(value, path, places);
+                path.truncate(length);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -113,7 +178,11 @@ pub fn decode(shape: &Shape, value: &mut Value, unknown: &mut Unknown) -> Result
     let (shapes, root) = (shape.table(), shape.root());
     match shapes.meta() {
         None => go::decode(shapes, root, value, &Path::root(), unknown),
-        Some(meta) => custom::Pruner::new(shapes, meta, unknown).object(root, value),
+        Some(meta) => {
+            custom::Pruner::new(shapes, meta, unknown).object(root, value)?;
+            unknown.sort_pruned();
+            Ok(())
+        }
     }
 }
 

@@ -5,7 +5,9 @@
 use api::{Value, field, json};
 
 use crate::{
-    Shape, Unknown, decode, default,
+    Shape, Unknown,
+    apply::{Force, Owners, Set, Versions, Writer},
+    decode, default,
     patch::{json_patch, merge, strategic},
     proto,
     structural::{CheckOptions, check, compile},
@@ -93,4 +95,55 @@ pub fn json_path(object: &Value, data: &[u8]) {
     if let Ok(path) = crate::columns::JsonPath::parse(&text) {
         let _ = path.first(object);
     }
+}
+
+/// Applies bytes as a configuration to bytes as an object, with owners out of bytes.
+///
+/// # Panics
+/// When applying twice is not applying once: that is what a fuzzer looks for.
+pub fn applies(shape: &Shape, data: &[u8]) {
+    struct One<'a>(&'a Shape);
+    impl Versions for One<'_> {
+        fn shape(&self, version: &str) -> Option<&Shape> {
+            (version == "v1").then_some(self.0)
+        }
+        fn convert(&self, object: &Value, _version: &str) -> Result<Value, String> {
+            Ok(object.clone())
+        }
+        fn resets(&self, _version: &str) -> Option<&Set> {
+            None
+        }
+    }
+    let Ok(parsed) = json::read(data) else {
+        return;
+    };
+    let config = parsed.value;
+    let mut live = config.clone();
+    if decode(shape, &mut live, &mut Unknown::ignore()).is_err() || live.as_object().is_none() {
+        return;
+    }
+    let writer = Writer {
+        versions: &One(shape),
+        version: "v1",
+        manager: "a",
+        subresource: "",
+        now: "2026-01-02T03:04:05Z",
+        blank: &|| Value::object(),
+    };
+    let mut tracked = live.clone();
+    writer.track_new(&mut tracked);
+    writer.track_update(&live, &mut tracked);
+    let entries = tracked.at(&["metadata", "managedFields"]);
+    if let Some(Ok(owners)) = entries.and_then(Value::as_array).map(Owners::read) {
+        let again = owners.clone().write();
+        assert_eq!(again.as_ref(), entries, "entries go round");
+    }
+    let _ = writer.apply(Some(&live), &config, Force::No);
+    let Ok(once) = writer.apply(Some(&live), &config, Force::Yes) else {
+        return;
+    };
+    let Ok(twice) = writer.apply(Some(&once), &config, Force::Yes) else {
+        return;
+    };
+    assert_eq!(once, twice, "applying twice is applying once");
 }

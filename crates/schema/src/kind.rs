@@ -284,6 +284,13 @@ pub trait Behavior: Send + Sync + fmt::Debug {
         Ok(object)
     }
 
+    /// Returns the fields that writes through this door do not reach, so that nobody owns them for
+    /// such a write; `None` for what holds of most kinds: `status` on the object itself where that
+    /// is a subresource, `spec` on its status.
+    fn resets(&self, _occasion: Occasion<'_>) -> Option<&'static [&'static [&'static str]]> {
+        None
+    }
+
     /// Returns how long a delete waits by default, in seconds; `None` deletes at once.
     ///
     /// `asked` is what the caller wants, if anything.

@@ -37,6 +37,7 @@
 //! ```
 
 pub mod allot;
+pub mod apply;
 pub mod columns;
 pub mod decode;
 pub mod default;
@@ -50,7 +51,7 @@ pub mod structural;
 pub mod validate;
 
 pub use allot::{Allot, Claim, Ledger, ResourceName};
-pub use decode::{DecodeError, Unknown, decode, strict_errors};
+pub use decode::{DecodeError, Unknown, decode, strict_errors, strict_errors_in_order};
 pub use default::default;
 pub use kind::{
     Behavior, Cell, Column, Conversion, Fold, Generation, Kind, KindVersion, Names, Occasion,

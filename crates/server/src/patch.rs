@@ -1,7 +1,6 @@
 //! Patches: which are taken where, and what they make of an object.
 //!
-//! Server-side apply will be the fourth arm here: its content type is recognised, and answered
-//! with a 415 that says so.
+//! Server-side apply is no patch of an object but a wish of its own: see `write/managers.rs`.
 
 use api::{Cause, Status, Text, Value, json};
 use schema::{
@@ -35,13 +34,7 @@ impl Patch {
             BodyType::Patch(PatchType::StrategicMerge) if custom => {
                 return Err(unsupported(custom));
             }
-            BodyType::Patch(PatchType::Apply) => {
-                return Err(Status::unsupported_media_type(&format!(
-                    "{} (server-side apply is not served yet)",
-                    accepted(custom)
-                )));
-            }
-            BodyType::Patch(kind) => kind,
+            BodyType::Patch(kind) if kind != PatchType::Apply => kind,
             _ => return Err(unsupported(custom)),
         };
         let parsed =
@@ -94,6 +87,7 @@ impl Patch {
             FieldValidation::Ignore => Unknown::ignore(),
             _ => Unknown::collect(),
         };
+        crate::write::meta::keep_reset(&mut object);
         let shown = match self.kind {
             // Upstream prints its map of the patch, or the patched object.
             PatchType::StrategicMerge => None,
@@ -103,7 +97,7 @@ impl Patch {
             let mut text = Vec::new();
             match &shown {
                 Some(object) => json::write(object, &mut text),
-                None => text.extend_from_slice(go_map(&self.value).as_bytes()),
+                None => text.extend_from_slice(api::quote::go_value(&self.value).as_bytes()),
             }
             let text = String::from_utf8_lossy(&text).into_owned();
             invalid(&text, &why)
@@ -158,28 +152,4 @@ fn unsupported(custom: bool) -> Status {
         "{}, application/apply-patch+yaml",
         accepted(custom)
     ))
-}
-
-/// Prints a tree as Go prints a map: `map[a:1 b:[x y]]`.
-fn go_map(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".to_owned(),
-        Value::Object(object) => {
-            let mut fields: Vec<(&str, &Value)> = object.iter().collect();
-            fields.sort_unstable_by_key(|(name, _)| *name);
-            let fields: Vec<String> = fields
-                .iter()
-                .map(|(name, value)| format!("{name}:{}", go_map(value)))
-                .collect();
-            format!("map[{}]", fields.join(" "))
-        }
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(go_map).collect();
-            format!("[{}]", items.join(" "))
-        }
-        Value::String(text) => text.to_string(),
-        Value::Bool(flag) => flag.to_string(),
-        Value::Int(number) => number.to_string(),
-        Value::Float(number) => number.to_string(),
-    }
 }

@@ -36,6 +36,7 @@ pub(crate) async fn answer(
     };
     let mut question = body::read(call, &expected)?;
     meta::wipe(&mut question);
+    meta::of(&mut question).remove("managedFields");
     meta::settle_namespace(&mut question, kind.scope, &call.path.namespace)?;
     schema::default(&version.shape, &mut question);
     let ask = Ask {

@@ -9,12 +9,13 @@
 //! The types keep the order: only [`Writer::commit`] writes, it takes an [`Approved`], only
 //! [`Writer::approve`] makes one, and that takes a [`Prepared`], which [`Writer::prepare`] makes.
 //!
-//! Server-side apply has its place beside the patches in `patch.rs`, and `managedFields` between
-//! the proposal and admission; both come with a later issue.
+//! Who owns which field is noted in the proposal, before admission sees it (`managers.rs`, where
+//! server-side apply stands too).
 
 mod allot;
 pub(crate) mod body;
 mod create;
+pub(crate) mod managers;
 pub(crate) mod meta;
 pub(crate) mod scale;
 mod update;
@@ -292,7 +293,6 @@ impl<'a> Writer<'a> {
                 meta::keep(&mut object, &old.value);
             }
         }
-        meta::forget_managers(&mut object);
         self.normalize(&mut object)?;
         Ok(Prepared { object, old })
     }
@@ -310,9 +310,12 @@ impl<'a> Writer<'a> {
                 let metadata = object.get("metadata").cloned();
                 *object = old.clone();
                 meta::put(object.make_object(), "status", status);
-                // Custom resources keep their whole metadata; what a built-in keeps of it beyond
-                // that is a matter of its behaviour.
-                if !self.resource.kind().traits.custom {
+                // Custom resources keep their whole metadata but who owns what; what a built-in
+                // keeps of it beyond that is a matter of its behaviour.
+                if self.resource.kind().traits.custom {
+                    let entries = metadata.as_ref().and_then(|meta| meta.get("managedFields"));
+                    meta::put(meta::of(object), "managedFields", entries.cloned());
+                } else {
                     meta::put(object.make_object(), "metadata", metadata);
                 }
             }

@@ -172,7 +172,7 @@ impl Options {
 }
 
 /// Longest name of a field manager, in bytes, as upstream.
-const MANAGER_LEN_MAX: usize = 128;
+pub(crate) const MANAGER_LEN_MAX: usize = 128;
 
 /// Checks what only a patch has.
 fn check_patch(query: &Query, body: &BodyType) -> Vec<Cause> {

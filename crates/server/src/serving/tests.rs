@@ -1,5 +1,6 @@
 //! Requests against a served store, in process: method, path and body in; code and body out.
 
+mod applies;
 mod definitions;
 mod deletes;
 mod reads;

@@ -3,7 +3,7 @@
 //! Source: k8s.io/apiserver, pkg/endpoints/handlers/{create,update,rest}.go (texts).
 
 use api::{GroupVersion, Status, Value, json, quote::quote};
-use schema::{Shape, Unknown, proto, strict_errors};
+use schema::{Shape, Unknown, proto, strict_errors, strict_errors_in_order};
 
 use crate::{
     Call,
@@ -69,19 +69,26 @@ fn read_protobuf(call: &Call, expected: &Expected<'_>) -> Result<Value, Status> 
     Ok(value)
 }
 
-/// Returns the tree, and what strict decoding says of fields given twice.
-fn parse(call: &Call, expected: &Expected<'_>) -> Result<(Value, Vec<String>), Status> {
+/// What a body says twice.
+pub(crate) enum Repeated {
+    /// Paths of fields of JSON.
+    Fields(Vec<String>),
+    /// The sentence of the YAML reader.
+    Keys(Option<String>),
+}
+
+/// Returns the tree, and what is given twice in it.
+fn parse(call: &Call, expected: &Expected<'_>) -> Result<(Value, Repeated), Status> {
     if call.body_type == BodyType::Yaml {
         let parsed = api::yaml::read(&call.body)
             .map_err(|error| unrecognized(expected, &error.to_string(), &call.body))?;
-        return Ok((parsed.value, parsed.strict.into_iter().collect()));
+        return Ok((parsed.value, Repeated::Keys(parsed.strict)));
     }
     let parsed = json::read(&call.body).map_err(|error| {
         let why = format!("couldn't get version/kind; json parse error: {error}");
         unrecognized(expected, &why, &call.body)
     })?;
-    let repeated = strict_errors(&parsed.duplicates, &Unknown::ignore());
-    Ok((parsed.value, repeated))
+    Ok((parsed.value, Repeated::Fields(parsed.duplicates)))
 }
 
 /// Checks what the object says it is.
@@ -130,7 +137,7 @@ fn check_names(api_version: &str, kind: &str, expected: &Expected<'_>) -> Result
 pub(crate) fn fit(
     call: &mut Call,
     mut value: Value,
-    repeated: Vec<String>,
+    repeated: Repeated,
     expected: &Expected<'_>,
 ) -> Result<Value, Status> {
     let validation = call.options.field_validation;
@@ -139,14 +146,30 @@ pub(crate) fn fit(
         FieldValidation::Warn | FieldValidation::Strict => Unknown::collect(),
     };
     set_type(&mut value, expected);
+    super::meta::keep_reset(&mut value);
     let kind = value.str_at(&["kind"]).unwrap_or_default().to_owned();
     schema::decode(expected.shape, &mut value, &mut unknown)
         .map_err(|error| cannot_be_handled(&kind, expected, &error.to_string()))?;
     if validation == FieldValidation::Ignore {
         return Ok(value);
     }
-    let mut errors = repeated;
-    errors.extend(strict_errors(&[], &unknown));
+    let errors = match repeated {
+        // Structs are told about as they are read; of custom resources what is given twice comes
+        // first, because they are pruned after they are read.
+        Repeated::Fields(fields)
+            if !expected.custom && !fields.is_empty() && !unknown.paths().is_empty() =>
+        {
+            // Decoding took the unknown fields out of the tree; such bodies are rare.
+            let parsed = json::read(&call.body).map_err(Status::internal)?;
+            strict_errors_in_order(&parsed.value, &fields, &unknown)
+        }
+        Repeated::Fields(fields) => strict_errors(&fields, &unknown),
+        Repeated::Keys(sentence) => {
+            let mut errors: Vec<String> = sentence.into_iter().collect();
+            errors.extend(strict_errors(&[], &unknown));
+            errors
+        }
+    };
     if errors.is_empty() {
         return Ok(value);
     }

@@ -52,7 +52,8 @@ impl Writer<'_> {
         }
         let warning = meta::dedup_owners(&mut object, meta::Noticed::BeforeAdmission);
         self.call.warnings.extend(warning);
-        let object = self.adopt(object)?;
+        let mut object = self.adopt(object)?;
+        self.track(None, &mut object)?;
         let mut proposed = Proposed { object, old: None };
         self.mutate(&mut proposed).await?;
         self.insert(proposed).await

@@ -29,13 +29,16 @@ pub(crate) fn wipe(object: &mut Value) {
     ] {
         meta.remove(name);
     }
-    forget_managers(object);
 }
 
-/// Removes `managedFields`: they are not tracked yet, and stale ones would be lies. See
-/// docs/decisions/0003-managed-fields.md.
-pub(crate) fn forget_managers(object: &mut Value) {
-    of(object).remove("managedFields");
+/// Writes the wish to forget all managers in the form that normal form keeps: an empty list, which
+/// upstream tells from none, becomes one empty entry.
+pub(crate) fn keep_reset(object: &mut Value) {
+    if let Some(Value::Array(entries)) = object.at_mut(&["metadata", "managedFields"])
+        && entries.is_empty()
+    {
+        entries.push(Value::object());
+    }
 }
 
 /// Says what the server says of a new object.

@@ -6,7 +6,7 @@
 use api::{Cause, Gvk, Status, Text, Value, selector::LabelSelector, value};
 use schema::{ScalePaths, Subresource, Unknown, View};
 
-use super::{Old, Writer, body, meta};
+use super::{Old, Writer, body, managers::Applied, meta};
 use crate::{
     Answer, Content, Form,
     collection::Stored,
@@ -127,20 +127,40 @@ pub(super) fn replaced(writer: &mut Writer<'_>, old: &Old) -> Result<Value, Stat
     let kind = writer.resource.kind();
     meta::settle_namespace(&mut scale, kind.scope, &writer.call.path.namespace)?;
     meta::check_name(&scale, &writer.call.path.name)?;
-    take(writer, &scale, old)
+    let shown = show(writer.resource, &old.value)?;
+    let entries = writer.track_scale(sub, shown, &mut scale, old);
+    take(writer, &scale, old, entries)
 }
 
 /// Returns the object with the number of replicas that a patch of its scale wants.
 pub(super) fn patched(writer: &mut Writer<'_>, patch: &Patch, old: &Old) -> Result<Value, Status> {
     let (sub, _) = of(writer.resource)?;
     let shown = show(writer.resource, &old.value)?;
-    let scale = patch.apply(writer.call, &sub.shape, shown)?;
+    let mut scale = patch.apply(writer.call, &sub.shape, shown.clone())?;
     meta::check_name(&scale, &writer.call.path.name)?;
-    take(writer, &scale, old)
+    let entries = writer.track_scale(sub, shown, &mut scale, old);
+    take(writer, &scale, old, entries)
 }
 
-/// Puts the wanted number into the object.
-fn take(writer: &Writer<'_>, scale: &Value, old: &Old) -> Result<Value, Status> {
+/// Returns the object with the number of replicas that an apply to its scale wants.
+pub(super) fn applied(
+    writer: &mut Writer<'_>,
+    applied: &Applied,
+    old: &Old,
+) -> Result<Value, Status> {
+    let (sub, _) = of(writer.resource)?;
+    let shown = show(writer.resource, &old.value)?;
+    let (scale, entries) = writer.applied_scale(sub, applied, shown, old)?;
+    take(writer, &scale, old, entries)
+}
+
+/// Puts the wanted number into the object, and who owns it.
+fn take(
+    writer: &Writer<'_>,
+    scale: &Value,
+    old: &Old,
+    entries: Option<Value>,
+) -> Result<Value, Status> {
     let resource = writer.resource;
     let (sub, paths) = of(resource)?;
     let name = &writer.call.path.name;
@@ -168,6 +188,7 @@ fn take(writer: &Writer<'_>, scale: &Value, old: &Old) -> Result<Value, Status> 
     let mut object = old.value.clone();
     let path: Vec<&str> = paths.spec.iter().map(Text::as_str).collect();
     object.set_at(&path, Value::Int(wanted));
+    meta::put(meta::of(&mut object), "managedFields", entries);
     // Without a version of its own, a scale applies to whatever there is.
     let version = match meta::text(scale, "resourceVersion") {
         "" => old.stored.revision.to_string(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api::{Cause, Reason, Status, Text, Value, meta::Meta};
 use schema::Fold;
 
-use super::{Done, Door, MODIFIED, Old, Proposed, Writer, body, meta, scale};
+use super::{Done, Door, MODIFIED, Old, Proposed, Writer, body, managers::Applied, meta, scale};
 use crate::{
     Answer, Call,
     collection::Stored,
@@ -14,6 +14,7 @@ use crate::{
     read,
     registry::Resource,
     render,
+    request::{BodyType, PatchType},
     serving::Serving,
 };
 
@@ -41,8 +42,11 @@ pub(crate) async fn patch(
     resource: &Resource,
     door: Door<'_>,
 ) -> Result<Answer, Status> {
-    let patch = Patch::read(call, resource)?;
-    run(serving, call, resource, door, &Wish::Patch(patch)).await
+    let wish = match call.body_type {
+        BodyType::Patch(PatchType::Apply) => Wish::Apply(Applied::read(call)?),
+        _ => Wish::Patch(Patch::read(call, resource)?),
+    };
+    run(serving, call, resource, door, &wish).await
 }
 
 /// Changes an object by a subresource with a function of its own (POST or PUT of its body).
@@ -103,6 +107,8 @@ pub(super) enum Wish {
     Body,
     /// By a patch of whatever there is.
     Patch(Patch),
+    /// By a configuration to apply.
+    Apply(Applied),
     /// By the body of a subresource.
     Folded(Value),
 }
@@ -116,6 +122,12 @@ impl Writer<'_> {
             // What the body said is said once, whichever round it lands in.
             let said = self.call.warnings.len();
             let outcome = match old {
+                None if matches!((wish, self.door), (Wish::Apply(_), Door::Main)) => {
+                    match self.create_by_apply(wish).await? {
+                        Some(stored) => return Ok((stored, true)),
+                        None => None,
+                    }
+                }
                 None => {
                     let object = self.wish_for_new(wish)?;
                     match self.create_by_update(object).await? {
@@ -176,10 +188,23 @@ impl Writer<'_> {
             return Err(self.uid_differs(&uid, ""));
         }
         meta::wipe(&mut object);
-        let mut proposed = Proposed {
-            object: self.adopt(object)?,
-            old: None,
+        let mut object = self.adopt(object)?;
+        self.track(None, &mut object)?;
+        self.try_insert(Proposed { object, old: None }).await
+    }
+
+    /// Creates what an apply makes of nothing; none if someone else was faster.
+    async fn create_by_apply(&mut self, wish: &Wish) -> Result<Option<Arc<Stored>>, Status> {
+        let Wish::Apply(applied) = wish else {
+            return Ok(None);
         };
+        let mut object = self.applied(applied, None)?;
+        self.serving.allow_create(self.call)?;
+        meta::wipe(&mut object);
+        self.try_insert(Proposed { object, old: None }).await
+    }
+
+    async fn try_insert(&mut self, mut proposed: Proposed) -> Result<Option<Arc<Stored>>, Status> {
         self.mutate(&mut proposed).await?;
         meta::of(&mut proposed.object).remove("resourceVersion");
         self.allot(&mut proposed).await?;
@@ -198,13 +223,29 @@ impl Writer<'_> {
                 let mut object = old.value.clone();
                 self.check_folded(body, &old)?;
                 fold.apply(&mut object, body)?;
+                // What is posted makes an object of its own upstream, whose writer owns nothing here.
+                if self.call.verb != crate::Verb::Create {
+                    self.track(Some(&old.value), &mut object)?;
+                }
                 object
             }
             (Wish::Body, Door::Scale) => scale::replaced(self, &old)?,
             (Wish::Patch(patch), Door::Scale) => scale::patched(self, patch, &old)?,
+            (Wish::Apply(applied), Door::Scale) => scale::applied(self, applied, &old)?,
+            (Wish::Apply(applied), Door::Fold(fold, _)) => {
+                let body = self.applied(applied, Some(&old))?;
+                let mut object = old.value.clone();
+                fold.apply(&mut object, &body)?;
+                let entries = body.at(&["metadata", "managedFields"]).cloned();
+                meta::put(meta::of(&mut object), "managedFields", entries);
+                object
+            }
+            (Wish::Apply(applied), _) => self.applied(applied, Some(&old))?,
             (Wish::Body, _) => {
                 let object = self.read_body()?;
-                self.adopt(object)?
+                let mut object = self.adopt(object)?;
+                self.track(Some(&old.value), &mut object)?;
+                object
             }
             (Wish::Patch(patch), Door::Fold(fold, _)) => {
                 // What the patch makes of the whole object counts as far as the door goes.
@@ -212,9 +253,14 @@ impl Writer<'_> {
                 self.check_folded(&body, &old)?;
                 let mut object = old.value.clone();
                 fold.apply(&mut object, &body)?;
+                self.track(Some(&old.value), &mut object)?;
                 object
             }
-            (Wish::Patch(patch), _) => self.patched(patch, &old)?,
+            (Wish::Patch(patch), _) => {
+                let mut object = self.patched(patch, &old)?;
+                self.track(Some(&old.value), &mut object)?;
+                object
+            }
             (Wish::Folded(_), _) => return Err(Status::internal("a fold has a door of its own")),
         };
         // The uid is a precondition; it is looked at before anything else.
@@ -262,6 +308,9 @@ impl Writer<'_> {
         self.mutate(&mut proposed).await?;
         self.check_version(&mut proposed)?;
         self.allot(&mut proposed).await?;
+        if let Some(old) = &proposed.old {
+            schema::apply::keep_times(&old.value, &mut proposed.object);
+        }
         let prepared = self.prepare(proposed)?;
         let approved = self.approve(prepared).await?;
         match self.commit(approved).await? {

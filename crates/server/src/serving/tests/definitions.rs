@@ -90,7 +90,7 @@ async fn is_established_and_served() {
     check(
         &reply.body,
         &expect![[
-            r#"{"apiVersion":"example.com/v1","kind":"Foo","metadata":{"creationTimestamp":"2026-01-02T03:04:05Z","generation":1,"name":"x","namespace":"a","resourceVersion":"4","uid":"20f5aa57-577d-4319-9656-cd059f1108bf"},"spec":{"replicas":1,"text":"t"}}"#
+            r#"{"apiVersion":"example.com/v1","kind":"Foo","metadata":{"creationTimestamp":"2026-01-02T03:04:05Z","generation":1,"managedFields":[{"apiVersion":"example.com/v1","fieldsType":"FieldsV1","fieldsV1":{"f:spec":{".":{},"f:replicas":{},"f:text":{}}},"manager":"unknown","operation":"Update","time":"2026-01-02T03:04:05Z"}],"name":"x","namespace":"a","resourceVersion":"4","uid":"20f5aa57-577d-4319-9656-cd059f1108bf"},"spec":{"replicas":1,"text":"t"}}"#
         ]],
     );
 }
@@ -408,4 +408,70 @@ async fn refuses_definitions_that_make_no_sense() {
         let message: String = message.chars().take(600).collect();
         check(&format!("{} {message}", reply.code), &expected);
     }
+}
+
+#[tokio::test]
+async fn custom_resources_are_applied_by_their_schema() {
+    let bench = defined().await;
+    let apply = |manager: &str, sub: &str| format!("PATCH {FOOS}/x{sub}?fieldManager={manager}");
+    let body = |rest: &str| {
+        format!(
+            r#"apply {{"apiVersion":"example.com/v1","kind":"Foo","metadata":{{"name":"x"}},{rest}}}"#
+        )
+    };
+    let made = bench
+        .send(&apply("me", ""), &body(r#""spec":{"text":"t"}"#))
+        .await;
+    assert_eq!(made.code, 201, "{}", made.body);
+    assert_eq!(at(&made.body, "spec"), r#"{"replicas":1,"text":"t"}"#);
+    let owned = |body: &str| at(body, "metadata/managedFields");
+    check(
+        &owned(&made.body),
+        &expect![[
+            r#"[{"apiVersion":"example.com/v1","fieldsType":"FieldsV1","fieldsV1":{"f:spec":{"f:text":{}}},"manager":"me","operation":"Apply","time":"2026-01-02T03:04:05Z"}]"#
+        ]],
+    );
+    let seen = bench
+        .ok(&apply("eye", "/status"), &body(r#""status":{"phase":"p"}"#))
+        .await;
+    check(
+        &owned(&seen),
+        &expect![[
+            r#"[{"apiVersion":"example.com/v1","fieldsType":"FieldsV1","fieldsV1":{"f:status":{"f:phase":{}}},"manager":"eye","operation":"Apply","subresource":"status","time":"2026-01-02T03:04:05Z"},{"apiVersion":"example.com/v1","fieldsType":"FieldsV1","fieldsV1":{"f:spec":{"f:text":{}}},"manager":"me","operation":"Apply","time":"2026-01-02T03:04:05Z"}]"#
+        ]],
+    );
+    let other = bench
+        .send(&apply("you", ""), &body(r#""spec":{"text":"u"}"#))
+        .await;
+    assert_eq!(other.code, 409);
+    let wrong = bench
+        .send(&apply("you", ""), &body(r#""spec":{"size":1}"#))
+        .await;
+    check(
+        &at(&wrong.body, "message"),
+        &expect![
+            "failed to create typed patch object (/x; example.com/v1, Kind=Foo): .spec.size: field not declared in schema"
+        ],
+    );
+    let made = r#"{"apiVersion":"example.com/v1","kind":"Foo","metadata":{"name":"y"},"spec":{"text":"t"}}"#;
+    let made = bench
+        .ok(&format!("POST {FOOS}?fieldManager=maker"), made)
+        .await;
+    check(
+        &owned(&made),
+        &expect![[
+            r#"[{"apiVersion":"example.com/v1","fieldsType":"FieldsV1","fieldsV1":{"f:spec":{".":{},"f:replicas":{},"f:text":{}}},"manager":"maker","operation":"Update","time":"2026-01-02T03:04:05Z"}]"#
+        ]],
+    );
+    // An older version of the object is applied in its own words.
+    let old = r#"apply {"apiVersion":"example.com/v1beta1","kind":"Foo","metadata":{"name":"x"},"spec":{"text":"t"}}"#;
+    let old = bench
+        .ok(&apply("me", "").replace("/v1/", "/v1beta1/"), old)
+        .await;
+    check(
+        &owned(&old),
+        &expect![[
+            r#"[{"apiVersion":"example.com/v1","fieldsType":"FieldsV1","fieldsV1":{"f:status":{"f:phase":{}}},"manager":"eye","operation":"Apply","subresource":"status","time":"2026-01-02T03:04:05Z"},{"apiVersion":"example.com/v1beta1","fieldsType":"FieldsV1","fieldsV1":{"f:spec":{"f:text":{}}},"manager":"me","operation":"Apply","time":"2026-01-02T03:04:05Z"}]"#
+        ]],
+    );
 }

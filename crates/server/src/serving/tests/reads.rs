@@ -28,7 +28,7 @@ async fn shows_what_was_created() {
     check(
         &body,
         &expect![[
-            r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"x","namespace":"a","uid":"9bc2036f-7fd0-45cf-8de0-3f96324142bf","resourceVersion":"2","creationTimestamp":"2026-01-02T03:04:05Z"},"data":{"text":"hello"}}"#
+            r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"x","namespace":"a","uid":"9bc2036f-7fd0-45cf-8de0-3f96324142bf","resourceVersion":"2","creationTimestamp":"2026-01-02T03:04:05Z","managedFields":[{"manager":"unknown","operation":"Update","apiVersion":"v1","time":"2026-01-02T03:04:05Z","fieldsType":"FieldsV1","fieldsV1":{"f:data":{".":{},"f:text":{}}}}]},"data":{"text":"hello"}}"#
         ]],
     );
 }
@@ -208,8 +208,8 @@ async fn shows_metadata_and_tables() {
     check(
         &list.body,
         &expect![[r#"
-        {"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":{"resourceVersion":"2"},"items":[{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"x","namespace":"a","uid":"9bc2036f-7fd0-45cf-8de0-3f96324142bf","resourceVersion":"2","creationTimestamp":"2026-01-02T03:04:05Z"}}]}
-    "#]],
+            {"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":{"resourceVersion":"2"},"items":[{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"x","namespace":"a","uid":"9bc2036f-7fd0-45cf-8de0-3f96324142bf","resourceVersion":"2","creationTimestamp":"2026-01-02T03:04:05Z","managedFields":[{"manager":"unknown","operation":"Update","apiVersion":"v1","time":"2026-01-02T03:04:05Z","fieldsType":"FieldsV1","fieldsV1":{"f:data":{".":{},"f:text":{}}}}]}}]}
+        "#]],
     );
     // What the cells say is the kind's business; what stands beside them is the request's.
     for (query, expected) in [

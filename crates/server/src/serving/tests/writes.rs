@@ -54,7 +54,7 @@ async fn tells_about_unknown_fields() {
     assert_eq!(reply.code, 201);
     assert_eq!(
         reply.warnings,
-        [r#"duplicate field "data.a""#, r#"unknown field "colour""#]
+        [r#"unknown field "colour""#, r#"duplicate field "data.a""#]
     );
     let url = format!("POST {NOTES}?dryRun=All&fieldValidation=Ignore");
     assert!(bench.send(&url, body).await.warnings.is_empty());
@@ -62,7 +62,7 @@ async fn tells_about_unknown_fields() {
     check(
         &bench.send(&url, body).await,
         &expect![[
-            r#"400 BadRequest: ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: duplicate field "data.a", unknown field "colour""#
+            r#"400 BadRequest: ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "colour", duplicate field "data.a""#
         ]],
     );
 }
@@ -190,7 +190,7 @@ async fn what_the_server_owns_stays() {
     );
     let patch = r#"merge {"metadata":{"creationTimestamp":"2001-01-01T00:00:00Z","generation":7,"managedFields":[{"manager":"m","operation":"Update"}],"labels":{"a":"b"}}}"#;
     let patched = bench.ok(&format!("PATCH {NOTES}/x"), patch).await;
-    for name in ["uid", "creationTimestamp", "generation", "managedFields"] {
+    for name in ["uid", "creationTimestamp", "generation"] {
         let path = format!("metadata/{name}");
         assert_eq!(at(&patched, &path), at(&made, &path), "{name}");
     }
@@ -233,19 +233,13 @@ async fn patches_in_three_ways() {
         (
             r#"merge {"data":{"d":4}}"#,
             expect![[
-                r#"422 Invalid:  "" is invalid: patch: Invalid value: "{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"x\",\"namespace\":\"a\",\"uid\":\"9bc2036f-7fd0-45cf-8de0-3f96324142bf\",\"resourceVersion\":\"5\",\"creationTimestamp\":\"2026-01-02T03:04:05Z\"},\"data\":{\"b\":\"2\",\"c\":\"3\",\"d\":4}}": json: cannot unmarshal number into Go struct field ConfigMap.data of type string"#
+                r#"422 Invalid:  "" is invalid: patch: Invalid value: "{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"x\",\"namespace\":\"a\",\"uid\":\"9bc2036f-7fd0-45cf-8de0-3f96324142bf\",\"resourceVersion\":\"5\",\"creationTimestamp\":\"2026-01-02T03:04:05Z\",\"managedFields\":[{\"manager\":\"unknown\",\"operation\":\"Update\",\"apiVersion\":\"v1\",\"time\":\"2026-01-02T03:04:05Z\",\"fieldsType\":\"FieldsV1\",\"fieldsV1\":{\"f:data\":{\".\":{},\"f:b\":{},\"f:c\":{}}}}]},\"data\":{\"b\":\"2\",\"c\":\"3\",\"d\":4}}": json: cannot unmarshal number into Go struct field ConfigMap.data of type string"#
             ]],
         ),
         (
             r#"merge {"metadata":{"name":"y"}}"#,
             expect![
                 "400 BadRequest: the name of the object (y) does not match the name on the URL (x)"
-            ],
-        ),
-        (
-            "apply {}",
-            expect![
-                "415 UnsupportedMediaType: the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json (server-side apply is not served yet)"
             ],
         ),
     ] {

@@ -1,0 +1,374 @@
+//! Properties of applies over made-up objects, and bytes that are none.
+
+use api::{Object, Text, Value, json, value};
+use base::Rng;
+use schema::{
+    Shape, Unknown,
+    apply::{self, Force, OwnershipError, Set, Versions, Writer},
+    structural,
+};
+
+/// How many made-up histories each property is tried on.
+const ROUNDS: u64 = 400;
+
+fn shape() -> Shape {
+    let schema = value!({"type": "object", "properties": {
+        "map": {"type": "object", "additionalProperties": {"type": "string"}},
+        "whole": {"type": "object", "x-kubernetes-map-type": "atomic", "additionalProperties": {"type": "string"}},
+        "set": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}},
+        "list": {"type": "array", "items": {"type": "string"}},
+        "items": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a", "b"],
+            "items": {"type": "object", "required": ["a"], "properties": {
+                "a": {"type": "string"}, "b": {"type": "string", "default": "0"},
+                "value": {"type": "string"}, "more": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}},
+        "inner": {"type": "object", "properties": {"x": {"type": "string"}, "y": {"type": "string"}}},
+        "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}
+    }});
+    structural::compile(&schema, &Shape::any()).expect("the schema compiles")
+}
+
+struct One(Shape);
+
+impl Versions for One {
+    fn shape(&self, version: &str) -> Option<&Shape> {
+        (version == "v1").then_some(&self.0)
+    }
+    fn convert(&self, object: &Value, _version: &str) -> Result<Value, String> {
+        Ok(object.clone())
+    }
+    fn resets(&self, _version: &str) -> Option<&Set> {
+        None
+    }
+}
+
+fn blank() -> Value {
+    value!({"apiVersion": "v1", "kind": "K"})
+}
+
+/// The world of one history: an object and who writes to it.
+struct World {
+    one: One,
+    live: Option<Value>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            one: One(shape()),
+            live: None,
+        }
+    }
+
+    fn with<T>(&self, manager: &str, run: impl FnOnce(&Writer<'_>) -> T) -> T {
+        run(&Writer {
+            versions: &self.one,
+            version: "v1",
+            manager,
+            subresource: "",
+            now: "2026-01-02T03:04:05Z",
+            blank: &blank,
+        })
+    }
+
+    fn normal(&self, mut object: Value) -> Value {
+        schema::decode(&self.one.0, &mut object, &mut Unknown::ignore()).expect("it fits");
+        schema::default(&self.one.0, &mut object);
+        object
+    }
+
+    fn apply(&mut self, manager: &str, config: &Value, force: Force) -> bool {
+        match self.with(manager, |writer| {
+            writer.apply(self.live.as_ref(), config, force)
+        }) {
+            Ok(made) => {
+                let mut made = self.normal(made);
+                // Whatever comes of an apply was stored once: it has a uid from then on.
+                made.set_at(&["metadata", "uid"], Value::from("u"));
+                self.live = Some(made);
+                true
+            }
+            Err(apply::ApplyError::Ownership(OwnershipError::Conflicts(conflicts))) => {
+                assert!(!conflicts.is_empty() && force == Force::No);
+                false
+            }
+            Err(error) => panic!("{error}: {config:?}"),
+        }
+    }
+
+    fn update(&mut self, manager: &str, object: Value) {
+        let mut object = self.normal(object);
+        let old = self.live.clone();
+        self.with(manager, |writer| match &old {
+            Some(old) => writer.track_update(old, &mut object),
+            None => writer.track_new(&mut object),
+        });
+        self.live = Some(object);
+    }
+
+    fn shown(&self) -> String {
+        let mut live = self.live.clone().unwrap_or_default();
+        crate::writes::sort_deep(&mut live);
+        crate::shown(&live)
+    }
+}
+
+fn pick<'a>(rng: &mut Rng, from: &[&'a str]) -> &'a str {
+    from[usize::try_from(rng.below(from.len() as u64)).unwrap_or(0)]
+}
+
+fn chance(rng: &mut Rng) -> bool {
+    rng.below(2) == 0
+}
+
+fn words(rng: &mut Rng) -> Vec<Value> {
+    let all = ["p", "q", "r", "s"];
+    all.iter()
+        .filter(|_| chance(rng))
+        .map(|word| Value::from(*word))
+        .collect()
+}
+
+fn texts(rng: &mut Rng) -> Value {
+    let mut object = Object::default();
+    for name in ["k", "l", "m"] {
+        if chance(rng) {
+            object.insert(name, Value::from(pick(rng, &["1", "2", "3"])));
+        }
+    }
+    if object.is_empty() {
+        object.insert("k", Value::from("1"));
+    }
+    Value::Object(object)
+}
+
+fn items(rng: &mut Rng) -> Value {
+    let mut items = Vec::new();
+    for (a, b) in [("i", ""), ("i", "1"), ("j", "2")] {
+        if chance(rng) {
+            let mut item = value!({"a": a});
+            if !b.is_empty() {
+                item.set_at(&["b"], Value::from(b));
+            }
+            if chance(rng) {
+                item.set_at(&["value"], Value::from(pick(rng, &["1", "2"])));
+            }
+            if chance(rng) {
+                item.set_at(&["more"], texts(rng));
+            }
+            items.push(item);
+        }
+    }
+    if chance(rng) {
+        items.reverse();
+    }
+    Value::Array(items)
+}
+
+/// Makes a configuration. Empty lists whose items are told apart are left out, because nobody owns
+/// one and the second apply takes it away, and so are empty maps, because one that was emptied by
+/// removing its keys becomes `null` first and empty by the second apply: upstream's rules.
+fn config(rng: &mut Rng) -> Value {
+    let mut made = value!({"apiVersion": "v1", "kind": "K", "metadata": {"name": "x"}});
+    for name in ["map", "whole", "set", "list", "items", "inner", "free"] {
+        if !chance(rng) {
+            continue;
+        }
+        let part = match name {
+            "set" | "list" => Value::Array(words(rng)),
+            "items" => items(rng),
+            "inner" => value!({"x": (pick(rng, &["1", "2"]))}),
+            "free" => value!({"deep": (texts(rng)), "n": 1}),
+            _ => texts(rng),
+        };
+        if matches!(name, "set" | "items") && part == Value::Array(Vec::new()) {
+            continue;
+        }
+        made.set_at(&[name], part);
+    }
+    made
+}
+
+/// Lives through a few writes of several hands.
+fn history(rng: &mut Rng) -> World {
+    let mut world = World::new();
+    for _ in 0..rng.below(6) {
+        let manager = pick(rng, &["a", "b", "c"]);
+        let made = config(rng);
+        match rng.below(3) {
+            0 => world.update(manager, made),
+            1 => {
+                world.apply(manager, &made, Force::No);
+            }
+            _ => {
+                world.apply(manager, &made, Force::Yes);
+            }
+        }
+        if let Some(live) = &mut world.live {
+            live.set_at(&["metadata", "uid"], Value::from("u"));
+        }
+    }
+    world
+}
+
+#[test]
+fn applying_twice_is_applying_once() {
+    for seed in 0..ROUNDS {
+        let mut rng = Rng::from_seed(seed);
+        let mut world = history(&mut rng);
+        let made = config(&mut rng);
+        world.apply("a", &made, Force::Yes);
+        let once = world.shown();
+        assert!(
+            world.apply("a", &made, Force::No),
+            "seed {seed}: nobody else owns it now"
+        );
+        assert_eq!(world.shown(), once, "seed {seed}");
+    }
+}
+
+#[test]
+fn an_object_read_and_put_back_changes_nothing() {
+    for seed in 0..ROUNDS {
+        let mut rng = Rng::from_seed(seed);
+        let mut world = history(&mut rng);
+        let Some(live) = world.live.clone() else {
+            continue;
+        };
+        let before = world.shown();
+        world.update("z", live.clone());
+        assert_eq!(world.shown(), before, "seed {seed}");
+        let mut bare = live;
+        bare.remove_at(&["metadata", "managedFields"]);
+        world.update("z", bare);
+        assert_eq!(world.shown(), before, "seed {seed}: without the entries");
+    }
+}
+
+#[test]
+fn managers_who_do_not_conflict_commute() {
+    let mut counted = 0;
+    for seed in 0..ROUNDS {
+        let mut rng = Rng::from_seed(seed);
+        let (one, two) = (config(&mut rng), config(&mut rng));
+        let both = |first: (&str, &Value), second: (&str, &Value)| {
+            let mut world = World::new();
+            let well = world.apply(first.0, first.1, Force::No)
+                && world.apply(second.0, second.1, Force::No);
+            well.then_some(world)
+        };
+        let there = both(("a", &one), ("b", &two));
+        let back = both(("b", &two), ("a", &one));
+        assert_eq!(there.is_some(), back.is_some(), "seed {seed}");
+        let (Some(there), Some(back)) = (there, back) else {
+            continue;
+        };
+        counted += 1;
+        let sorted = |world: &World| {
+            let mut live = world.live.clone().unwrap_or_default();
+            // Who was first shows in times and in the order of items; nothing else may.
+            let entries = live.remove_at(&["metadata", "managedFields"]);
+            let mut owned: Vec<String> = entries
+                .as_ref()
+                .and_then(Value::as_array)
+                .unwrap_or_default()
+                .iter()
+                .map(|entry| {
+                    let mut entry = entry.clone();
+                    entry.remove_at(&["time"]);
+                    crate::shown(&entry)
+                })
+                .collect();
+            owned.sort();
+            for name in ["set", "items"] {
+                if let Some(Value::Array(items)) = live.get_mut(name) {
+                    items.sort_by_key(crate::shown);
+                }
+            }
+            crate::writes::sort_deep(&mut live);
+            (crate::shown(&live), owned)
+        };
+        assert_eq!(sorted(&there), sorted(&back), "seed {seed}");
+    }
+    assert!(
+        counted > ROUNDS / 10,
+        "only {counted} pairs did not conflict"
+    );
+}
+
+#[test]
+fn what_somebody_owns_is_there_and_nothing_unremoved_is_lost() {
+    for seed in 0..ROUNDS {
+        let mut rng = Rng::from_seed(seed);
+        let mut world = history(&mut rng);
+        let before = world.live.clone().unwrap_or_default();
+        let mine = owned(&before, "a");
+        let made = config(&mut rng);
+        if !world.apply("a", &made, Force::Yes) {
+            continue;
+        }
+        let after = world.live.clone().expect("it was applied");
+        let change = apply::compare(&world.one.0, &before, &after).expect("they compare");
+        let mut meta = Set::of_fields(&[&["metadata"]]);
+        meta.insert(&[apply::Element::Field(Text::from("apiVersion"))]);
+        let lost = change.removed.recursive_difference(&meta);
+        // What is gone was the applier's own, and is not in what it applied.
+        lost.for_each(&mut |path| {
+            let inside = (1..=path.len()).any(|end| mine.has(&path[..end]));
+            let above = !below(&mine, path).is_empty();
+            let shown: String = path.iter().map(ToString::to_string).collect();
+            assert!(
+                inside || above || before.is_null(),
+                "seed {seed}: {shown} was lost"
+            );
+        });
+    }
+}
+
+fn below(set: &Set, path: &[apply::Element]) -> Vec<String> {
+    let mut found = Vec::new();
+    set.for_each(&mut |member| {
+        if member.len() > path.len() && member.starts_with(path) {
+            found.push(member.iter().map(ToString::to_string).collect());
+        }
+    });
+    found
+}
+
+/// Returns what an applier owns.
+fn owned(object: &Value, manager: &str) -> Set {
+    let entries = object
+        .at(&["metadata", "managedFields"])
+        .and_then(Value::as_array);
+    let mut all = Set::new();
+    for entry in entries.unwrap_or_default() {
+        if entry.str_at(&["manager"]) == Some(manager)
+            && entry.str_at(&["operation"]) == Some("Apply")
+        {
+            let fields = entry.get("fieldsV1").unwrap_or(&Value::Null);
+            all = all.union(&Set::from_value(fields).expect("entries are sound"));
+        }
+    }
+    all
+}
+
+#[test]
+fn seeded_garbage_breaks_nothing() {
+    let shape = shape();
+    let base = br#"{"apiVersion":"v1","metadata":{"managedFields":[{"manager":"a","operation":"Apply","apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{"f:items":{"k:{\"a\":\"i\",\"b\":\"0\"}":{".":{},"f:value":{}}},"f:set":{"v:\"p\"":{}},"f:map":{}}}]},"items":[{"a":"i","value":"1"},{"a":"i"}],"set":["p","p"],"map":{"k":null},"free":{"x":[1,{}]}}"#;
+    for seed in 0..20_000 {
+        let mut rng = Rng::from_seed(seed);
+        let mut bytes = base.to_vec();
+        for _ in 0..=rng.below(4) {
+            let place = usize::try_from(rng.below(bytes.len() as u64)).unwrap_or(0);
+            match rng.below(3) {
+                0 => bytes[place] = u8::try_from(rng.below(128)).unwrap_or(0),
+                1 => {
+                    bytes.remove(place);
+                }
+                _ => bytes.insert(place, b"{}[]\":,0nfkvi."[place % 14]),
+            }
+        }
+        schema::fuzz::applies(&shape, &bytes);
+    }
+    assert!(json::read(base).is_ok());
+}
