@@ -328,7 +328,11 @@ fn list(words: &str) -> Vec<Text> {
 fn generation(paths: &[Text]) -> Generation {
     let moves = |path: &str| paths.iter().any(|known| known == path);
     if moves("never") {
-        Generation::None
+        Generation::Constant
+    } else if moves("spec") && moves("metadata.annotations") {
+        Generation::SpecAndAnnotations
+    } else if moves("metadata.labels") {
+        Generation::AllButStatusAndLabels
     } else if moves("spec") {
         Generation::Spec
     } else {

@@ -30,6 +30,7 @@ use crate::{
     failure::Failure,
     network::Networking,
     state::Identities,
+    telemetry,
 };
 
 /// The release whose API this is.
@@ -107,6 +108,11 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
     let offered = Service::all(Arc::clone(&service_accounts));
     let serving = Arc::new(serving.sharing(Arc::new(services)).offering(offered));
     let world = LiveWorld::open(&serving).await.map_err(failure_of)?;
+    let directory = match &parts.storage {
+        Storage::Embedded(path) => Some(path.clone()),
+        Storage::Memory => None,
+    };
+    let metrics = telemetry::metrics(&serving, directory, clock.wall());
     let server = Server::new(Setup {
         clock: clock.clone(),
         tasks: tasks.clone(),
@@ -119,11 +125,12 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
             &service_accounts,
         )?,
         version: version(),
-        checks: Vec::new(),
+        address: advertised(&parts.networking, address),
+        checks: telemetry::checks(&store),
         limits: Limits::default(),
         group_priorities: group_priorities(&builtins.versions),
         pages: issuer_pages(&service_accounts, &format!("https://{address}")),
-        metrics: Vec::new(),
+        metrics,
         mounts: mount::Mounts::default(),
     });
     server.serving().open().await.map_err(failure_of)?;
@@ -215,6 +222,12 @@ fn issuer_pages(service_accounts: &ServiceAccounts, url: &str) -> Vec<(Text, Pag
             page(&service_accounts.discovery(url)),
         ),
     ]
+}
+
+/// Returns what `/api` says of where the server is found.
+fn advertised(networking: &Networking, listens: SocketAddr) -> Text {
+    let address = networking.advertised(listens).unwrap_or(listens.ip());
+    Text::from(SocketAddr::new(address, listens.port()).to_string())
 }
 
 fn group_priorities(versions: &[kinds::Version]) -> Vec<(Text, i32)> {

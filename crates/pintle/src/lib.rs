@@ -16,3 +16,4 @@ pub mod failure;
 pub mod network;
 pub mod run;
 pub mod state;
+pub mod telemetry;

@@ -130,8 +130,14 @@ pub enum Generation {
     None,
     /// When `spec` changes.
     Spec,
+    /// When `spec` or an annotation changes.
+    SpecAndAnnotations,
     /// When anything but metadata and (where it is a subresource) status changes.
     AllButStatus,
+    /// The same, or when a label changes.
+    AllButStatusAndLabels,
+    /// Never: it is 1.
+    Constant,
 }
 
 /// What lies under an object's path.

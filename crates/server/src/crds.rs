@@ -12,12 +12,12 @@ mod compile;
 mod definition;
 mod status;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use api::{GroupVersion, Status, Text, Value, meta::Meta};
 use base::Chain;
 use schema::{Kind, Shape, View};
-use store::StoreError;
+use store::{Revision, StoreError};
 
 use crate::{
     Accepted, Call, Options, ResourcePath, Verb,
@@ -41,6 +41,9 @@ pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
 const GROUP: &str = "apiextensions.k8s.io";
 const PLURAL: &str = "customresourcedefinitions";
+
+/// How long the writer of a definition waits until it is served.
+const SETTLE_MAX: Duration = Duration::from_secs(1);
 
 /// How many changes of definitions are taken in at once.
 const BATCH: usize = 64;
@@ -105,6 +108,7 @@ pub(crate) async fn open(serving: &Arc<Serving>) -> Result<(), StoreError> {
         known: HashMap::new(),
     };
     let cursor = definitions.read_all(serving).await?;
+    serving.definitions.send_replace(Some(0));
     let follow = follow(Arc::clone(serving), definitions, cursor);
     drop(serving.tasks.spawn("definitions", follow));
     Ok(())
@@ -150,10 +154,15 @@ async fn follow(serving: Arc<Serving>, mut definitions: Definitions, mut cursor:
             Step::Changes(changes, _) => {
                 for change in changes {
                     definitions.take_in(&serving, &change).await;
+                    note(&serving, change.revision);
                 }
             }
             Step::Lost => match definitions.read_all(&serving).await {
-                Ok(fresh) => cursor = fresh,
+                Ok(fresh) => {
+                    cursor = fresh;
+                    let view = collection.peek();
+                    note(&serving, view.map_or(Revision(0), |view| view.changed));
+                }
                 Err(error) => {
                     tracing::error!(error = %Chain(&error), "definitions can no longer be followed");
                     break;
@@ -162,6 +171,32 @@ async fn follow(serving: Arc<Serving>, mut definitions: Definitions, mut cursor:
             Step::Ended => break,
         }
     }
+    serving.definitions.send_replace(None);
+}
+
+/// Says that everything up to a revision is served as it is defined.
+fn note(serving: &Serving, revision: Revision) {
+    serving.definitions.send_if_modified(|seen| match seen {
+        Some(seen) if *seen < revision.0 => {
+            *seen = revision.0;
+            true
+        }
+        _ => false,
+    });
+}
+
+/// Waits until what is defined by now is served, so that whoever has written a definition finds it.
+///
+/// Dropping the future loses nothing.
+pub(crate) async fn settled(serving: &Serving, resource: &Resource) {
+    let Some(view) = resource.served.collection.peek() else {
+        return;
+    };
+    let mut seen = serving.definitions.subscribe();
+    // Nobody follows definitions in a server that was not opened.
+    let reached = seen.wait_for(|seen| seen.is_none_or(|seen| seen >= view.changed.0));
+    // One that cannot be served in time is served later; the write itself has happened.
+    let _ = serving.clock.timeout(SETTLE_MAX, reached).await;
 }
 
 impl Definitions {
@@ -240,6 +275,7 @@ impl Definitions {
             status::decide(&object, &taken, serving.clock.wall())
         };
         self.serve(serving, name, &decided);
+        note(serving, stored.revision);
         if is_leaving {
             self.clean_up(serving, name, &decided);
         } else if decided != object {

@@ -46,6 +46,8 @@ pub struct Setup {
     pub world: Arc<dyn World>,
     /// What `/version` says.
     pub version: Version,
+    /// `HOST:PORT` under which clients find the server, as `/api` says it.
+    pub address: Text,
     /// Checks of `/healthz`, `/livez` and `/readyz` beside those of the server itself.
     pub checks: Vec<Check>,
     /// Bounds.
@@ -138,7 +140,7 @@ impl Server {
             audit_ids: AuditIds::new(&mut rng),
             queue: Queue::new(setup.limits),
             metrics: Metrics::new(setup.metrics),
-            discovery: Discovery::new(setup.group_priorities),
+            discovery: Discovery::new(setup.group_priorities, setup.address),
             openapi: OpenApi::default(),
             health: Health::new(checks),
             clock: setup.clock,

@@ -39,6 +39,8 @@ pub struct Serving {
     pub(crate) own_user: Arc<User>,
     /// What is offered below objects.
     services: HashMap<Point, Service>,
+    /// Up to which revision definitions are served, if anyone follows them.
+    pub(crate) definitions: tokio::sync::watch::Sender<Option<u64>>,
 }
 
 impl Serving {
@@ -64,6 +66,7 @@ impl Serving {
                 ..User::default()
             }),
             services: HashMap::new(),
+            definitions: tokio::sync::watch::Sender::new(None),
         };
         let served: Vec<Arc<Served>> = kinds
             .into_iter()
@@ -135,6 +138,23 @@ impl Serving {
             self.tasks.clone(),
         );
         Arc::new(Served::new(ClusterId::ONLY, kind, origin, collection))
+    }
+
+    /// Returns how many objects there are, by group and resource, of the resources that were read.
+    #[must_use]
+    pub fn object_counts(&self) -> Vec<(Text, Text, usize)> {
+        let table = self.registry.table();
+        let mut counts: Vec<(Text, Text, usize)> = table
+            .served(ClusterId::ONLY)
+            .filter_map(|served| {
+                let view = served.collection.peek()?;
+                let kind = &served.kind;
+                let name = (kind.group().clone(), kind.names.plural.clone());
+                Some((name.0, name.1, view.objects.len()))
+            })
+            .collect();
+        counts.sort_unstable();
+        counts
     }
 
     /// Returns the table of what is served.
@@ -212,6 +232,15 @@ impl Serving {
         if !allows(&resource.version().verbs, call.verb) {
             return Err(self.not_supported(call, resource));
         }
+        let outcome = self.main(call, resource).await;
+        if outcome.is_ok() && !call.verb.is_read() && crds::is_definition(resource.kind()) {
+            crds::settled(self, resource).await;
+        }
+        outcome
+    }
+
+    /// Serves a request on objects themselves.
+    async fn main(&self, call: &mut Call, resource: &Resource) -> Result<Answer, Status> {
         match call.verb {
             Verb::Get => read::get(&self.clock, call, resource).await,
             Verb::List => list::list(&self.clock, call, resource).await,

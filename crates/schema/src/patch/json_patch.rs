@@ -24,11 +24,11 @@ pub fn apply(document: &mut Value, patch: &Value) -> Result<(), PatchError> {
     let operations = match patch {
         Value::Array(operations) => operations.as_slice(),
         Value::Null => &[],
-        other => return Err(malformed(other, "jsonpatch.Patch")),
+        other => return Err(malformed(other, "[]handlers.jsonPatchOp")),
     };
     for operation in operations {
         if !matches!(operation, Value::Object(_) | Value::Null) {
-            return Err(malformed(operation, "jsonpatch.Operation"));
+            return Err(malformed(operation, "handlers.jsonPatchOp"));
         }
     }
     if operations.len() > OPERATIONS_MAX {
@@ -74,7 +74,7 @@ fn malformed(value: &Value, wanted: &str) -> PatchError {
         other => other.type_name(),
     };
     PatchError::Malformed(format!(
-        "json: cannot unmarshal {found} into Go value of type {wanted}"
+        "error decoding patch: json: cannot unmarshal {found} into Go value of type {wanted}"
     ))
 }
 
@@ -422,7 +422,7 @@ mod tests {
         check(
             "{}",
             r#"{"op":"add"}"#,
-            "json: cannot unmarshal object into Go value of type jsonpatch.Patch",
+            "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp",
         );
         check(
             "{}",

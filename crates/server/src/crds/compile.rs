@@ -117,7 +117,7 @@ fn version(one: &Value, group: &str, kind: &Text, object: &Value, shared: &Share
     let deprecation = flag(one, "deprecated").then(|| {
         let text = one.str_at(&["deprecationWarning"]);
         text.map_or_else(
-            || Text::from(format!("{group}/{name} {kind} is deprecated")),
+            || Text::from(deprecation(object, group, name, kind)),
             Text::new,
         )
     });
@@ -132,6 +132,21 @@ fn version(one: &Value, group: &str, kind: &Text, object: &Value, shared: &Share
         group_version,
         shape,
     }
+}
+
+/// Returns the warning of a deprecated version that brings none: it names the best newer version
+/// that is not deprecated.
+fn deprecation(object: &Value, group: &str, name: &str, kind: &str) -> String {
+    let newer = versions(object).iter().filter(|one| {
+        let newer = one.str_at(&["name"]).unwrap_or_default();
+        flag(one, "served") && !flag(one, "deprecated") && rank(newer) > rank(name)
+    });
+    let names = newer.filter_map(|one| one.str_at(&["name"]));
+    let mut text = format!("{group}/{name} {kind} is deprecated");
+    if let Some(best) = names.max_by_key(|name| rank(name)) {
+        text.push_str(&format!("; use {group}/{best} {kind}"));
+    }
+    text
 }
 
 /// Returns the hash in discovery that changes when the stored form does.

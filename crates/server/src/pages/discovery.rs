@@ -28,6 +28,8 @@ const PRIORITY: i32 = 1_000;
 pub(crate) struct Discovery {
     /// Groups that come before others, higher numbers first.
     priorities: Vec<(Text, i32)>,
+    /// Where clients find the server.
+    address: Text,
     made: ArcSwapOption<Made>,
 }
 
@@ -46,9 +48,10 @@ struct Document {
 }
 
 impl Discovery {
-    pub(crate) fn new(priorities: Vec<(Text, i32)>) -> Self {
+    pub(crate) fn new(priorities: Vec<(Text, i32)>, address: Text) -> Self {
         Self {
             priorities,
+            address,
             made: ArcSwapOption::empty(),
         }
     }
@@ -68,7 +71,7 @@ impl Discovery {
             ("api", []) | ("apis", []) if asks_for_all(request) => {
                 return Some(self.aggregated(&table, cluster, root, request));
             }
-            ("api", []) => versions(&table, cluster),
+            ("api", []) => versions(&table, cluster, &self.address),
             ("apis", []) => self.groups(&table, cluster),
             ("api", [version]) => resources(find(&table, cluster, "", version)?),
             ("apis", [group]) => one_group(group, table.group(cluster, group)?, Kinded::Yes),
@@ -259,7 +262,7 @@ fn plain(request: &Request, document: &Value) -> Result<Page, Refusal> {
 }
 
 /// `/api`: the versions of the core group.
-fn versions(table: &Table, cluster: ClusterId) -> Value {
+fn versions(table: &Table, cluster: ClusterId, address: &Text) -> Value {
     let core = table.group(cluster, "");
     let versions = core.map_or_else(Vec::new, |group| {
         let names = group.versions.iter();
@@ -267,10 +270,14 @@ fn versions(table: &Table, cluster: ClusterId) -> Value {
             .map(|version| Value::String(version.group_version.version.clone()))
             .collect()
     });
+    let found = object([
+        ("clientCIDR", Value::from("0.0.0.0/0")),
+        ("serverAddress", Value::String(address.clone())),
+    ]);
     object([
         ("kind", Value::from("APIVersions")),
         ("versions", Value::Array(versions)),
-        ("serverAddressByClientCIDRs", Value::Array(Vec::new())),
+        ("serverAddressByClientCIDRs", Value::Array(vec![found])),
     ])
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn stamp(object: &mut Value, uid: &str, now: WallTime, generation: Ge
     meta.insert("creationTimestamp", time::to_value(now));
     match generation {
         Generation::None => {}
-        Generation::Spec | Generation::AllButStatus => {
+        _ => {
             meta.insert("generation", Value::Int(1));
         }
     }
@@ -188,10 +188,17 @@ pub(crate) fn put(object: &mut Object, name: &str, value: Option<Value>) {
 /// Both objects are in normal form, so equal fields are equal trees.
 pub(crate) fn count_generation(kind: &Kind, has_status: bool, object: &mut Value, old: &Value) {
     let before = Meta::of(old).generation();
+    let differs = |name: &str| object.at(&["metadata", name]) != old.at(&["metadata", name]);
     let moved = match kind.traits.generation {
-        Generation::None => false,
+        Generation::None | Generation::Constant => false,
         Generation::Spec => object.get("spec") != old.get("spec"),
+        Generation::SpecAndAnnotations => {
+            object.get("spec") != old.get("spec") || differs("annotations")
+        }
         Generation::AllButStatus => !same_but_status(object, old, has_status),
+        Generation::AllButStatusAndLabels => {
+            !same_but_status(object, old, has_status) || differs("labels")
+        }
     };
     let generation = before + i64::from(moved);
     if generation > 0 {

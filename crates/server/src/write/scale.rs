@@ -28,6 +28,40 @@ fn at<'a>(object: &'a Value, path: &[Text]) -> Option<&'a Value> {
     path.iter().try_fold(object, |value, name| value.get(name))
 }
 
+/// Checks that the numbers of a custom resource are numbers; upstream says so in 500s.
+fn check(resource: &Resource, object: &Value) -> Result<(), Status> {
+    let (_, paths) = of(resource)?;
+    let printed = |path: &[Text]| {
+        let names: Vec<&str> = path.iter().map(Text::as_str).collect();
+        format!(".{}", names.join("."))
+    };
+    for path in [&paths.spec, &paths.status] {
+        let Some(found) = at(object, path).filter(|found| found.as_int().is_none()) else {
+            continue;
+        };
+        let (shown, kind) = match found {
+            Value::String(text) => (text.to_string(), "string"),
+            Value::Bool(flag) => (flag.to_string(), "bool"),
+            Value::Float(number) => (number.to_string(), "float64"),
+            Value::Null => ("<nil>".to_owned(), "<nil>"),
+            Value::Object(_) => ("map[]".to_owned(), "map[string]interface {}"),
+            _ => ("[]".to_owned(), "[]interface {}"),
+        };
+        let text = format!(
+            "{} accessor error: {shown} is of the type {kind}, expected int64",
+            printed(path)
+        );
+        return Err(Status::new(500, api::Reason::Unknown, text));
+    }
+    if at(object, &paths.spec).is_none() {
+        return Err(Status::internal(format!(
+            "the spec replicas field {} does not exist",
+            api::quote::quote(&printed(&paths.spec))
+        )));
+    }
+    Ok(())
+}
+
 /// Returns the scale of an object.
 fn show(resource: &Resource, object: &Value) -> Result<Value, Status> {
     let (sub, paths) = of(resource)?;
@@ -94,7 +128,11 @@ pub(crate) fn get(showing: &Showing, object: &Stored) -> Result<Answer, Status> 
     }
     let resource = &showing.resource;
     let (sub, _) = of(resource)?;
-    let value = show(resource, &render::tree(resource, object)?)?;
+    let object = render::tree(resource, object)?;
+    if resource.kind().traits.custom {
+        check(resource, &object)?;
+    }
+    let value = show(resource, &object)?;
     let gvk = Gvk {
         group_version: sub.group_version.clone(),
         kind: sub.kind.clone(),

@@ -97,6 +97,7 @@ pub(crate) async fn server(options: Options) -> (Server, Tasks) {
             build_date: Text::default(),
             platform: Text::new("linux/amd64"),
         },
+        address: Text::const_new("192.0.2.1:6443"),
         checks: Vec::new(),
         limits: options.limits,
         group_priorities,
