@@ -2,6 +2,9 @@
 
 mod definitions;
 mod deletes;
+mod folds;
+mod grace;
+mod model;
 mod reads;
 mod watches;
 mod writes;
