@@ -10,7 +10,10 @@ import (
 	"strings"
 
 	admissionv1 "k8s.io/api/admission/v1"
+	admissionv1beta1 "k8s.io/api/admission/v1beta1"
 	apidiscoveryv2 "k8s.io/api/apidiscovery/v2"
+	apidiscoveryv2beta1 "k8s.io/api/apidiscovery/v2beta1"
+	imagepolicyv1alpha1 "k8s.io/api/imagepolicy/v1alpha1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -81,29 +84,60 @@ type pkg struct {
 }
 
 type types struct {
-	pkgs  map[string]*pkg
-	seen  map[reflect.Type]bool
-	defs  map[string]common.OpenAPIDefinition
-	queue []reflect.Type
-	kinds []string
+	scheme *runtime.Scheme
+	pkgs   map[string]*pkg
+	seen   map[reflect.Type]bool
+	defs   map[string]common.OpenAPIDefinition
+	queue  []reflect.Type
+	kinds  []string
 }
 
+// collectTypes describes what is served, and the words of requests and answers.
 func collectTypes() *types {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientscheme.AddToScheme(scheme))
 	utilruntime.Must(apiextensionsv1.AddToScheme(scheme))
 	utilruntime.Must(apiregistrationv1.AddToScheme(scheme))
 	utilruntime.Must(admissionv1.AddToScheme(scheme))
+	utilruntime.Must(admissionv1beta1.AddToScheme(scheme))
 	utilruntime.Must(apidiscoveryv2.AddToScheme(scheme))
+	utilruntime.Must(apidiscoveryv2beta1.AddToScheme(scheme))
+	utilruntime.Must(imagepolicyv1alpha1.AddToScheme(scheme))
 	utilruntime.Must(metav1.AddMetaToScheme(scheme))
 	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Group: "meta.k8s.io", Version: "v1"})
 
-	all := &types{pkgs: map[string]*pkg{}, seen: map[reflect.Type]bool{}}
+	all := &types{scheme: scheme, pkgs: map[string]*pkg{}, seen: map[reflect.Type]bool{}}
 	all.defs = openapi.GetOpenAPIDefinitions(func(name string) spec.Ref {
 		return spec.MustCreateRef("#/definitions/" + name)
 	})
+	all.add(append(slices.Clone(groups), wordGroups...))
+	return all
+}
+
+// unserved forgets what was described so far, and describes the kinds that upstream knows but does
+// not serve by default: older, newer or gone. Types that were described already are not repeated.
+func (all *types) unserved() {
+	known := map[schema.GroupVersion]bool{}
 	for _, gv := range append(slices.Clone(groups), wordGroups...) {
-		known := scheme.KnownTypes(gv)
+		known[gv] = true
+	}
+	var more []schema.GroupVersion
+	for _, gv := range all.scheme.PrioritizedVersionsAllGroups() {
+		if !known[gv] && gv.Version != runtime.APIVersionInternal {
+			more = append(more, gv)
+		}
+	}
+	slices.SortFunc(more, func(a, b schema.GroupVersion) int { return strings.Compare(a.String(), b.String()) })
+	all.kinds = nil
+	for _, p := range all.pkgs {
+		p.types = map[string][]string{}
+	}
+	all.add(more)
+}
+
+func (all *types) add(groups []schema.GroupVersion) {
+	for _, gv := range groups {
+		known := all.scheme.KnownTypes(gv)
 		for _, kind := range slices.Sorted(maps.Keys(known)) {
 			typ := known[kind]
 			meta := typ.PkgPath() == "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -111,7 +145,7 @@ func collectTypes() *types {
 			if typ.PkgPath() == "k8s.io/apimachinery/pkg/apis/meta/internalversion" {
 				continue
 			}
-			if meta && gv.Group != "meta.k8s.io" && !(gv.Group == "" && isUnversioned(scheme, gv.WithKind(kind), typ)) {
+			if meta && gv.Group != "meta.k8s.io" && !(gv.Group == "" && isUnversioned(all.scheme, gv.WithKind(kind), typ)) {
 				continue
 			}
 			if kind == "InternalEvent" {
@@ -125,7 +159,6 @@ func collectTypes() *types {
 		all.queue = all.queue[1:]
 		all.describe(next)
 	}
-	return all
 }
 
 func isUnversioned(scheme *runtime.Scheme, gvk schema.GroupVersionKind, typ reflect.Type) bool {

@@ -23,10 +23,21 @@ const STEPS: [Step; 6] = [
             "warnings",
         ],
     ),
-    // Without upstream's corpus the golden tests would prove nothing.
+    // What tests are compared with; without it they fail.
     (
-        "the golden corpus",
-        &["go", "mod", "download", "k8s.io/api@v0.37.1"],
+        "upstream's files",
+        &[
+            "go",
+            "mod",
+            "download",
+            "k8s.io/api@v0.37.1",
+            "k8s.io/kubernetes@v1.37.1",
+            "sigs.k8s.io/gateway-api@v1.6.1",
+            "github.com/prometheus-operator/prometheus-operator@v0.93.0",
+            "sigs.k8s.io/cluster-api@v1.14.0",
+            "github.com/cert-manager/cert-manager@v1.21.1",
+            "istio.io/api@v1.31.1",
+        ],
     ),
     ("tests", &["cargo", "test", "--workspace", "--no-fail-fast"]),
     (

@@ -15,3 +15,4 @@ pub mod bench;
 pub mod conformance;
 pub mod control_plane;
 pub mod failure;
+pub mod fuzz;

@@ -19,6 +19,8 @@ enum Command {
     Conformance(xtask::conformance::Arguments),
     /// Measure Pintle beside kube-apiserver and etcd, in one interleaved run.
     Bench(xtask::bench::Arguments),
+    /// Run every fuzz target for a while and write down what they did.
+    Fuzz(xtask::fuzz::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -30,6 +32,9 @@ fn main() -> ExitCode {
         }
         Command::Bench(arguments) => {
             xtask::bench::run(&arguments).map_err(|failure| failure.to_string())
+        }
+        Command::Fuzz(arguments) => {
+            xtask::fuzz::run(&arguments).map_err(|failure| failure.to_string())
         }
     };
     match result {

@@ -26,6 +26,7 @@ pub(crate) struct Builtin {
     table: Option<tables::Cells>,
     convert: Option<convert::Convert>,
     validate: Option<validate::Check>,
+    validate_status: Option<validate::Check>,
 }
 
 /// Returns the behaviour of a kind.
@@ -39,6 +40,7 @@ pub(crate) fn of(group: &str, kind: &str, owned: Owned, plan: &Arc<Plan>) -> Arc
         table: tables::of(group, kind),
         convert: convert::of(group, kind),
         validate: validate::of(group, kind),
+        validate_status: validate::of_status(group, kind),
     })
 }
 
@@ -61,11 +63,13 @@ impl Behavior for Builtin {
     }
 
     fn validate(&self, occasion: Occasion<'_>, object: &Value, old: Option<&Value>) -> Vec<Cause> {
-        match self.validate {
-            // What comes through another door was valid when it came in.
-            Some(check) if occasion.subresource.is_empty() => validate::causes(check, object, old),
-            _ => Vec::new(),
-        }
+        // What comes through another door was valid when it came in.
+        let check = match occasion.subresource {
+            "" => self.validate,
+            "status" => self.validate_status,
+            _ => None,
+        };
+        check.map_or_else(Vec::new, |check| validate::causes(check, object, old))
     }
 
     fn table(&self, occasion: Occasion<'_>, object: &Value) -> Option<Vec<Cell>> {

@@ -24,6 +24,14 @@ pub(crate) fn of(group: &str, kind: &str) -> Option<Check> {
     }
 }
 
+/// Returns the check of what comes through a kind's status, if it has one.
+pub(crate) fn of_status(group: &str, kind: &str) -> Option<Check> {
+    match (group, kind) {
+        ("certificates.k8s.io", "CertificateSigningRequest") => Some(decisions),
+        _ => None,
+    }
+}
+
 /// Returns what a check finds, as causes.
 pub(crate) fn causes(check: Check, object: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut errors = Vec::new();
@@ -68,6 +76,29 @@ fn workload(object: &Value, old: Option<&Value>, errors: &mut Vec<Error>) {
             &shown,
             "`selector` does not match template `labels`",
         ));
+    }
+}
+
+/// Whether a request is approved is said through its own subresource, which has its own rights.
+///
+/// Source: pkg/apis/certificates/validation/validation.go.
+fn decisions(object: &Value, old: Option<&Value>, errors: &mut Vec<Error>) {
+    let Some(old) = old else {
+        return;
+    };
+    let count = |object: &Value, kind: &str| {
+        let conditions = object.at(&["status", "conditions"]);
+        let conditions = conditions.and_then(Value::as_array).unwrap_or_default();
+        let of_kind = |one: &&Value| one.str_at(&["type"]) == Some(kind);
+        conditions.iter().filter(of_kind).count()
+    };
+    for kind in ["Approved", "Denied"] {
+        if count(object, kind) > count(old, kind) {
+            let status = Path::new("status");
+            let path = status.child("conditions");
+            let why = format!("updates may not add a condition of type \"{kind}\"");
+            errors.push(Error::forbidden(&path, why));
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The golden corpus of the `k8s.io/api` Go module through the shapes of this room, byte for byte.
 //!
 //! The corpus is not part of the repository. It is looked for in Go's module cache
-//! (`go mod download k8s.io/api@v0.37.1`); without it the test says so and proves nothing.
+//! (`go mod download k8s.io/api@v0.37.1`); without it the test fails.
 
 use std::{fs, path::PathBuf};
 
@@ -12,9 +12,19 @@ use schema::{Unknown, decode, proto};
 /// How many objects of the corpus are of kinds that are built in; all go round.
 const OBJECTS_MIN: usize = 87;
 
-fn corpus() -> Option<PathBuf> {
-    let path = std::env::home_dir()?.join("go/pkg/mod/k8s.io/api@v0.37.1/testdata/HEAD");
-    path.is_dir().then_some(path)
+/// Returns the directory of the corpus.
+///
+/// # Panics
+/// Without it: a test that proves nothing must not pass.
+fn corpus() -> PathBuf {
+    let home = std::env::home_dir().expect("there is a home directory");
+    let path = home.join("go/pkg/mod/k8s.io/api@v0.37.1/testdata/HEAD");
+    assert!(
+        path.is_dir(),
+        "no corpus in {}\nhint: run `go mod download k8s.io/api@v0.37.1`",
+        path.display()
+    );
+    path
 }
 
 fn compact(value: &Value) -> String {
@@ -58,10 +68,7 @@ fn round(builtins: &Builtins, path: &std::path::Path) -> Result<bool, String> {
 
 #[test]
 fn every_built_in_kind_of_the_corpus_goes_round() {
-    let Some(path) = corpus() else {
-        eprintln!("no corpus; run `go mod download k8s.io/api@v0.37.1`");
-        return;
-    };
+    let path = corpus();
     let builtins = kinds::load();
     let (mut known, mut wrong) = (0, String::new());
     for entry in fs::read_dir(&path).expect("the corpus can be read") {

@@ -1,19 +1,29 @@
 //! The OpenAPI documents of the built-in kinds, beside upstream's own.
 //!
 //! Upstream's are looked for in Go's module cache (`go mod download k8s.io/kubernetes@v1.37.1`);
-//! without them the comparison says so and proves nothing.
+//! without them the comparison fails.
 
 use std::{fs, path::PathBuf};
 
 use api::{Gvk, Value, json};
 use schema::openapi::{Resource, document};
 
-fn golden(file: &str) -> Option<Value> {
-    let path: PathBuf = std::env::home_dir()?
+/// Returns one of upstream's documents.
+///
+/// # Panics
+/// Without it: a comparison with nothing must not pass.
+fn golden(file: &str) -> Value {
+    let home = std::env::home_dir().expect("there is a home directory");
+    let path: PathBuf = home
         .join("go/pkg/mod/k8s.io/kubernetes@v1.37.1/api/openapi-spec/v3")
         .join(file);
-    let bytes = fs::read(path).ok()?;
-    Some(json::read(&bytes).expect("upstream writes JSON").value)
+    let bytes = fs::read(&path).unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}\nhint: run `go mod download k8s.io/kubernetes@v1.37.1`",
+            path.display()
+        )
+    });
+    json::read(&bytes).expect("upstream writes JSON").value
 }
 
 /// Takes out what upstream's files do not say or we do not know: descriptions; enums, which upstream
@@ -65,10 +75,7 @@ fn definitions_and_paths_are_upstreams() {
             .map(|kind| Resource { kind, schema: None })
             .collect();
         let ours = document(gv, &resources, &meta);
-        let Some(theirs) = golden(&file) else {
-            eprintln!("no {file}; run `go mod download k8s.io/kubernetes@v1.37.1`");
-            continue;
-        };
+        let theirs = golden(&file);
         let schemas = ours.at(&["components", "schemas"]).expect("there are some");
         for (name, definition) in schemas.as_object().expect("an object").iter() {
             let Some(wanted) = theirs.at(&["components", "schemas", name]) else {

@@ -587,3 +587,6 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,14 @@
 //! The server from outside: over real sockets on the loopback, and in process.
 
+#[path = "edge/admission.rs"]
+mod admission;
 #[path = "edge/discovery.rs"]
 mod discovery;
 #[path = "edge/harness.rs"]
 mod harness;
 #[path = "edge/requests.rs"]
 mod requests;
+#[path = "edge/reviews.rs"]
+mod reviews;
 #[path = "edge/sockets.rs"]
 mod sockets;

@@ -243,3 +243,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         Pin::new(&mut self.stream).poll_shutdown(ctx)
     }
 }
+
+#[cfg(test)]
+mod tests;

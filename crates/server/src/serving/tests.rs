@@ -3,6 +3,9 @@
 mod applies;
 mod definitions;
 mod deletes;
+mod folds;
+mod grace;
+mod model;
 mod reads;
 mod watches;
 mod writes;

@@ -3,7 +3,11 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
-use access::{Allow, Identify, User, allow::Mode, identify::Certificates};
+use access::{
+    Allow, Identify, User,
+    allow::Mode,
+    identify::{Certificates, TokenFile},
+};
 use api::Text;
 use base::{Clock, FakeClock, Rng, Task, Tasks, WallTime};
 use bytes::Bytes;
@@ -38,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) mode: Mode,
     pub(crate) limits: Limits,
     pub(crate) mounts: Mounts,
+    /// Static tokens.
+    pub(crate) tokens: TokenFile,
     /// PEM of the CA that vouches for clients.
     pub(crate) client_ca: String,
 }
@@ -49,6 +55,7 @@ impl Default for Options {
             mode: Mode::AlwaysAllow,
             limits: Limits::default(),
             mounts: Mounts::default(),
+            tokens: TokenFile::default(),
             client_ca: String::new(),
         }
     }
@@ -85,7 +92,10 @@ pub(crate) async fn server(options: Options) -> (Server, Tasks) {
         serving,
         access: Access {
             certificates,
-            identify: Identify::new(None),
+            identify: Identify {
+                tokens: options.tokens,
+                ..Identify::new(None)
+            },
             allow: Allow::new(vec![options.mode]),
         },
         world: Arc::new(world),
@@ -164,13 +174,13 @@ impl Harness {
     }
 
     /// A server whose clock stands still until it is moved.
-    pub(crate) async fn start_with_fake_clock() -> (Self, FakeClock) {
+    pub(crate) async fn start_with_fake_clock() -> (Self, FakeClock, Clock) {
         let (clock, handle) = Clock::fake(WallTime::from_secs(1_800_000_000));
         let options = Options {
-            clock,
+            clock: clock.clone(),
             ..Options::default()
         };
-        (Self::start_with(options).await, handle)
+        (Self::start_with(options).await, handle, clock)
     }
 
     pub(crate) async fn start_with(options: Options) -> Self {
@@ -202,6 +212,13 @@ impl Harness {
     /// Connects without saying anything.
     pub(crate) async fn socket(&self) -> TcpStream {
         TcpStream::connect(self.address).await.expect("it listens")
+    }
+
+    /// Waits until nobody can connect any more.
+    pub(crate) async fn refuses(&self) {
+        while TcpStream::connect(self.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Waits until a connection waits for the clock, so that moving it has an effect.
@@ -265,15 +282,24 @@ impl Harness {
         }
     }
 
-    /// Drains the server and returns how long that took; everything must have ended soon.
-    pub(crate) async fn stop(self) -> Duration {
-        let clock = Clock::system();
-        let started = clock.now();
-        let left = self.tasks.drain(&clock, Duration::from_secs(10)).await;
+    /// Asks the server to drain, and goes on.
+    pub(crate) fn request_drain(&self) {
+        self.tasks.request_drain();
+    }
+
+    /// Drains the server as `clock` says; returns what had not ended after `patience`.
+    pub(crate) async fn drain(&self, clock: &Clock, patience: Duration) -> usize {
+        self.tasks.drain(clock, patience).await
+    }
+
+    /// Drains the server; everything must end.
+    pub(crate) async fn stop(self) {
+        // No test needs a hundredth of this; it only keeps one from hanging.
+        let patience = Duration::from_secs(60);
+        let left = self.tasks.drain(&Clock::system(), patience).await;
         assert_eq!(left, 0, "connections are left");
         let ended = self.listening.await.expect("it did not panic");
         assert!(ended.is_ok());
-        clock.now().since(started)
     }
 }
 
@@ -307,6 +333,17 @@ impl Client {
             }
         };
         response.expect("an answer")
+    }
+
+    /// Waits until the server has closed the connection.
+    pub(crate) async fn closed(&mut self) {
+        let is_closed = |client: &Self| match client {
+            Self::Http1(client) => client.is_closed(),
+            Self::Http2(client) => client.is_closed(),
+        };
+        while !is_closed(self) {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Sends `METHOD PATH`.

@@ -159,14 +159,26 @@ async fn collections_are_deleted_by_selectors() {
 #[tokio::test]
 async fn a_namespace_waits_for_its_own_finalizers() {
     let bench = Bench::new();
-    let body = r#"{"metadata":{"name":"a"},"spec":{"finalizers":["kubernetes"]}}"#;
-    bench.ok("POST /api/v1/namespaces", body).await;
+    // Every namespace has this one, asked for or not.
+    let made = bench
+        .ok("POST /api/v1/namespaces", r#"{"metadata":{"name":"a"}}"#)
+        .await;
+    assert_eq!(at(&made, "spec/finalizers"), r#"["kubernetes"]"#);
+    assert_eq!(at(&made, "status/phase"), "Active");
     let held = bench.ok("DELETE /api/v1/namespaces/a", "").await;
-    if at(&held, "spec/finalizers") == r#"["kubernetes"]"# {
-        assert_eq!(at(&held, "status/phase"), "Terminating");
-        assert_ne!(at(&held, "metadata/deletionTimestamp"), "-");
-        bench.ok("GET /api/v1/namespaces/a", "").await;
-    }
+    assert_eq!(at(&held, "spec/finalizers"), r#"["kubernetes"]"#);
+    assert_eq!(at(&held, "status/phase"), "Terminating");
+    let until = at(&held, "metadata/deletionTimestamp");
+    assert_eq!(until, "2026-01-02T03:04:05Z");
+    let found = bench.ok("GET /api/v1/namespaces/a", "").await;
+    assert_eq!(at(&found, "metadata/deletionTimestamp"), until);
+    // Asking again changes nothing.
+    bench.ok("DELETE /api/v1/namespaces/a", "").await;
+    let again = bench.ok("GET /api/v1/namespaces/a", "").await;
+    assert_eq!(again, found);
+    let free = found.replace(r#"["kubernetes"]"#, "[]");
+    bench.ok("PUT /api/v1/namespaces/a/finalize", &free).await;
+    assert_eq!(bench.send("GET /api/v1/namespaces/a", "").await.code, 404);
 }
 
 #[tokio::test]
