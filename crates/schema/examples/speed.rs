@@ -59,13 +59,14 @@ impl apply::Versions for Pods<'_> {
 /// Measures what it costs to keep managed fields.
 fn owners(pod: &Shape, canonical: &Value) {
     let pods = Pods(pod);
+    let blank = || schema::decode::zero(pod);
     let writer = |manager| apply::Writer {
         versions: &pods,
         version: "v1",
         manager,
         subresource: "",
         now: "2026-01-02T03:04:05Z",
-        blank: &|| schema::decode::zero(pod),
+        blank: &blank,
     };
     let mut bare = canonical.clone();
     bare.remove_at(&["metadata", "managedFields"]);
