@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -67,8 +67,14 @@ impl Body {
     /// Returns these frames as a body that ends, whole, when the drain is requested: a client sees
     /// a watch that is over and starts a new one elsewhere.
     pub(crate) fn until_drain(frames: Stream, mut drain: base::Drain) -> Self {
+        let signal = drain.clone();
         let drained = Box::pin(async move { drain.requested().await });
-        Self::Stream(Box::pin(UntilDrain { frames, drained }))
+        Self::Stream(Box::pin(UntilDrain {
+            frames,
+            signal,
+            drained,
+            waker: None,
+        }))
     }
 }
 
@@ -109,7 +115,10 @@ impl http_body::Body for Noted {
 /// Ends a body when the server drains.
 struct UntilDrain {
     frames: Stream,
+    signal: base::Drain,
     drained: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Whom the drain wakes already: asking it again at every event would cost more than the event.
+    waker: Option<Waker>,
 }
 
 impl http_body::Body for UntilDrain {
@@ -121,9 +130,20 @@ impl http_body::Body for UntilDrain {
         ctx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = self.frames.as_mut().poll_frame(ctx);
-        if polled.is_pending() && self.drained.as_mut().poll(ctx).is_ready() {
+        if polled.is_ready() {
+            return polled;
+        }
+        let is_known = |waker: &Waker| waker.will_wake(ctx.waker());
+        if self.waker.as_ref().is_some_and(is_known) {
+            return match self.signal.is_requested() {
+                true => Poll::Ready(None),
+                false => polled,
+            };
+        }
+        if self.drained.as_mut().poll(ctx).is_ready() {
             return Poll::Ready(None);
         }
+        self.waker = Some(ctx.waker().clone());
         polled
     }
 }

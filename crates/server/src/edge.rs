@@ -5,6 +5,7 @@
 //!
 //! Invariant: whatever a peer sends or fails to send, only its own connection ends.
 
+mod gather;
 pub mod tls;
 mod watchdog;
 
@@ -47,8 +48,9 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// times the streams per connection.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * STREAMS_MAX;
-/// What one stream may have waiting to be sent. Large lists go out in few wake-ups.
-const SEND_BUFFER_BYTES: usize = 1 << 20;
+/// What one stream may have waiting to be sent. Large lists go out in few wake-ups, and what was
+/// joined is still in the processor's cache when TLS reads it.
+const SEND_BUFFER_BYTES: usize = 256 * 1024;
 /// A peer that vanished without a word is found after this long without traffic.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_PATIENCE: Duration = Duration::from_secs(20);
@@ -174,7 +176,7 @@ async fn serve_tls(server: &Server, stream: TlsStream<TcpStream>, address: Socke
     } else {
         Activity::http1(clock)
     });
-    let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
+    let stream = Watched::new(stream, Arc::clone(&activity));
     let service = {
         let (server, activity) = (server.clone(), Arc::clone(&activity));
         service_fn(move |request: HttpRequest<Incoming>| {
@@ -189,19 +191,23 @@ async fn serve_tls(server: &Server, stream: TlsStream<TcpStream>, address: Socke
     };
     let mut drain = server.drain_signal();
     let result = if speaks_http2 {
-        let connection = http2_builder().serve_connection(io, service);
-        let mut connection = pin!(connection);
-        tokio::select! {
-            biased;
-            () = stop(&mut drain, &activity) => {
-                connection.as_mut().graceful_shutdown();
-                finish(&activity, connection).await
+        let (gathered, spout) = gather::gather(stream);
+        let connection = http2_builder().serve_connection(TokioIo::new(gathered), service);
+        let served = async {
+            let mut connection = pin!(connection);
+            tokio::select! {
+                biased;
+                () = stop(&mut drain, &activity) => {
+                    connection.as_mut().graceful_shutdown();
+                    finish(&activity, connection).await
+                }
+                result = connection.as_mut() => result,
             }
-            result = connection.as_mut() => result,
-        }
+        };
+        spout.drive(&activity, served).await
     } else {
         let connection = http1_builder()
-            .serve_connection(io, service)
+            .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut connection = pin!(connection);
         tokio::select! {

@@ -83,6 +83,11 @@ impl Activity {
         InFlight(Arc::clone(self))
     }
 
+    /// Returns how many requests are in flight.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
     /// Waits until the connection has been idle, slow or stalled for too long.
     pub(super) async fn spent(&self) {
         loop {
