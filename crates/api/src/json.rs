@@ -3,10 +3,12 @@
 //! [`read`] makes one [`Value`] out of bytes: names are case-sensitive, of two fields with one name
 //! the later wins and is reported, a number without fraction and exponent that fits is an integer.
 //! [`write`] makes the bytes Go's `encoding/json` would make of the same fields in the same order.
+//! [`read_parts`] makes a tree of some fields only.
 //! [`scan`] finds single fields in canonical bytes without building a tree.
 //!
 //! Source: sigs.k8s.io/json and Go's encoding/json (facts: error texts, escapes, number rules).
 
+mod parts;
 mod read;
 pub mod scan;
 mod write;
@@ -15,6 +17,7 @@ use std::fmt;
 
 use crate::Value;
 
+pub use parts::{Part, read_parts};
 pub use read::read;
 pub use write::{write, write_float, write_pretty, write_string};
 

@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc};
 
-use api::{GroupVersion, Status, Value, status::Cause};
+use api::{GroupVersion, Status, Value, json::Part, status::Cause};
 use schema::{Behavior, Cell, Occasion};
 
 use crate::{
@@ -75,6 +75,14 @@ impl Behavior for Builtin {
     fn table(&self, occasion: Occasion<'_>, object: &Value) -> Option<Vec<Cell>> {
         self.table
             .map(|table| table(tables::Row::new(object, occasion)))
+    }
+
+    fn table_parts(&self) -> &'static [Part] {
+        if self.is("Pod") {
+            tables::POD_PARTS
+        } else {
+            &[]
+        }
     }
 
     fn convert(&self, mut object: Value, to: &GroupVersion) -> Result<Value, Status> {

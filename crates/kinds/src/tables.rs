@@ -20,6 +20,8 @@ use schema::{Cell, Occasion};
 
 use human::human;
 
+pub(crate) use pods::PARTS as POD_PARTS;
+
 /// Makes the cells of one row.
 pub(crate) type Cells = fn(Row<'_>) -> Vec<Cell>;
 

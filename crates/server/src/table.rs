@@ -77,7 +77,7 @@ pub(crate) fn put_row(
     out: &mut Vec<u8>,
 ) -> Result<(), Status> {
     let resource = &showing.resource;
-    let tree = render::tree(resource, object)?;
+    let tree = tree(resource, object)?;
     out.extend_from_slice(br#"{"cells":["#);
     for (place, cell) in cells(showing, &tree).iter().enumerate() {
         if place > 0 {
@@ -93,6 +93,18 @@ pub(crate) fn put_row(
     }
     out.push(b'}');
     Ok(())
+}
+
+/// Returns what of an object its cells may be made from.
+fn tree(resource: &Resource, object: &Stored) -> Result<Value, Status> {
+    let parts = resource.kind().behavior.table_parts();
+    if !parts.is_empty()
+        && resource.is_stored()
+        && let Some(partial) = json::read_parts(&object.bytes, parts)
+    {
+        return Ok(partial);
+    }
+    render::tree(resource, object)
 }
 
 fn cells(showing: &Showing, tree: &Value) -> Vec<Value> {

@@ -107,7 +107,7 @@ impl Iterator for Items<'_> {
     }
 }
 
-fn space(bytes: &[u8], mut at: usize) -> usize {
+pub(super) fn space(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
         at += 1;
     }
@@ -115,7 +115,7 @@ fn space(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// Returns the end of the value that begins at `at`.
-fn skip(bytes: &[u8], at: usize) -> Option<usize> {
+pub(super) fn skip(bytes: &[u8], at: usize) -> Option<usize> {
     match bytes.get(at)? {
         b'"' => skip_string(bytes, at),
         b'{' | b'[' => skip_nested(bytes, at),
@@ -156,7 +156,7 @@ fn skip_nested(bytes: &[u8], mut at: usize) -> Option<usize> {
 }
 
 /// Returns the place after the closing quote of the string that begins at `at`.
-fn skip_string(bytes: &[u8], at: usize) -> Option<usize> {
+pub(super) fn skip_string(bytes: &[u8], at: usize) -> Option<usize> {
     if bytes.get(at) != Some(&b'"') {
         return None;
     }

@@ -1,8 +1,62 @@
 //! Pods: what their containers add up to.
 
+use api::json::Part;
 use schema::Cell;
 
 use super::{NONE, Row, human::human, text, text_or};
+
+/// The fields that [`pod`] looks at: a small part of what a pod is.
+pub(crate) const PARTS: &[Part] = &[
+    Part::of(
+        "metadata",
+        &[
+            Part::whole("name"),
+            Part::whole("creationTimestamp"),
+            Part::whole("deletionTimestamp"),
+        ],
+    ),
+    Part::of(
+        "spec",
+        &[
+            Part::of(
+                "initContainers",
+                &[Part::whole("name"), Part::whole("restartPolicy")],
+            ),
+            // Only counted.
+            Part::of("containers", &[Part::whole("name")]),
+            Part::whole("nodeName"),
+            Part::of("readinessGates", &[Part::whole("conditionType")]),
+        ],
+    ),
+    Part::of(
+        "status",
+        &[
+            Part::whole("phase"),
+            Part::whole("reason"),
+            Part::of("podIPs", &[Part::whole("ip")]),
+            Part::whole("nominatedNodeName"),
+            Part::of(
+                "conditions",
+                &[
+                    Part::whole("type"),
+                    Part::whole("status"),
+                    Part::whole("reason"),
+                ],
+            ),
+            Part::of("initContainerStatuses", STATUS_PARTS),
+            Part::of("containerStatuses", STATUS_PARTS),
+        ],
+    ),
+];
+
+const STATUS_PARTS: &[Part] = &[
+    Part::whole("name"),
+    Part::whole("ready"),
+    Part::whole("started"),
+    Part::whole("restartCount"),
+    Part::whole("state"),
+    Part::whole("lastState"),
+];
 
 /// What a pod's containers add up to, gathered one by one.
 struct Sum<'a> {

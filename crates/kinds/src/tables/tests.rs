@@ -62,6 +62,13 @@ fn cells_are_those_of_upstreams_printers() {
         };
         let made = kind.behavior.table(occasion, &object);
         let made = made.expect("every stored kind has a table");
+        let parts = kind.behavior.table_parts();
+        if !parts.is_empty() {
+            let bytes = with_times(line).into_bytes();
+            let partial = json::read_parts(&bytes, parts).expect("the line is JSON");
+            let of_parts = kind.behavior.table(occasion, &partial);
+            assert_eq!(of_parts.as_ref(), Some(&made), "{name}: a part is missing");
+        }
         let columns = &kind
             .version(&group_version)
             .expect("it was just there")
