@@ -11,7 +11,7 @@ use base::WallTime;
 
 use crate::{Object, Value, time};
 
-pub use head::{Head, Labels, Owner, Uid, resource_version_at};
+pub use head::{Head, Labels, Owner, Uid, label_mark, resource_version_at};
 
 /// Reads `metadata` of an object.
 #[derive(Clone, Copy, Debug)]

@@ -21,6 +21,8 @@ pub(crate) struct Selection {
     /// Name, if just one is meant.
     name: Option<Text>,
     labels: LabelSelector,
+    /// What the mark of an object's labels must hold, which is cheaper to look at than they are.
+    mark: u64,
     tests: Vec<Test>,
     /// A condition contradicts the place: nothing matches.
     nothing: bool,
@@ -60,6 +62,7 @@ impl Selection {
         let mut selection = Self {
             namespace: Text::default(),
             name: None,
+            mark: labels.mark(),
             labels,
             tests: Vec::new(),
             nothing: false,
@@ -149,7 +152,7 @@ impl Selection {
 
     /// Returns whether an object matches.
     pub(crate) fn matches(&self, resource: &Resource, place: &str, object: &Stored) -> bool {
-        if self.nothing {
+        if self.nothing || (self.mark != 0 && object.mark() & self.mark != self.mark) {
             return false;
         }
         let (namespace, name) = place.rsplit_once('/').unwrap_or(("", place));

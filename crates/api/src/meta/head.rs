@@ -269,11 +269,32 @@ impl Labels {
         (found.0 == key).then_some(found.1)
     }
 
+    /// Returns a mark of all labels: it holds [`label_mark`] of each, so that most objects a
+    /// selector does not mean can be told without a look at their labels.
+    #[must_use]
+    pub fn mark(&self) -> u64 {
+        let marks = self.iter().map(|(key, value)| label_mark(key, value));
+        marks.fold(0, |all, mark| all | mark)
+    }
+
     /// Returns whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
+}
+
+/// Returns a number with two bits, which ones depends on the label: a Bloom filter of 64 bits, in
+/// which the usual handful of labels leaves one chance in fifty to be taken for another.
+#[must_use]
+pub fn label_mark(key: &str, value: &str) -> u64 {
+    // FNV-1a, then spread: the high bits of a product depend on all of the low ones.
+    let bytes = key.bytes().chain([0]).chain(value.bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    let spread = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    1 << (spread >> 58) | 1 << (spread >> 52 & 63)
 }
 
 impl fmt::Debug for Labels {

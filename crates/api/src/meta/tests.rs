@@ -238,3 +238,35 @@ fn checks_selectors_and_managers() {
         ],
     );
 }
+
+/// Whoever matches must have the selector's mark; whoever has not does not match.
+#[test]
+fn a_mark_never_hides_what_a_selector_means() {
+    use crate::selector::LabelSelector;
+    let all: Vec<Labels> = (0..400)
+        .map(|number| {
+            let (app, tier) = (format!("app-{}", number % 20), format!("t{}", number % 7));
+            Labels::new([("app", app.as_str()), ("tier", tier.as_str())])
+        })
+        .chain([Labels::default()])
+        .collect();
+    let mut passed = 0;
+    for text in [
+        "app=app-3",
+        "app=app-3,tier in (t2)",
+        "tier!=t1",
+        "app",
+        "!app",
+        "app in (app-1,app-2)",
+    ] {
+        let selector = LabelSelector::parse(text).expect("it is a selector");
+        let mark = selector.mark();
+        for labels in &all {
+            let matches = selector.matches(|key| labels.get(key));
+            let fits = labels.mark() & mark == mark;
+            assert!(fits || !matches, "{text} and {labels:?}");
+            passed += usize::from(fits && !matches && text == "app=app-3");
+        }
+    }
+    assert!(passed < 60, "{passed} of 380 others pass");
+}

@@ -6,6 +6,7 @@ use super::lex::{Token, words};
 use crate::{
     Text, Value,
     field::{self, Path, Shown},
+    meta::label_mark,
     names::validate,
     quote::quote,
 };
@@ -188,6 +189,23 @@ impl LabelSelector {
             [value] if exact => Some(value),
             _ => None,
         }
+    }
+
+    /// Returns the mark that the labels of every object that matches have in theirs; see
+    /// [`Labels::mark`](crate::meta::Labels::mark).
+    #[must_use]
+    pub fn mark(&self) -> u64 {
+        let exact = self.requirements.iter().filter_map(|one| {
+            let is_exact = matches!(
+                one.operator,
+                Operator::Equals | Operator::DoubleEquals | Operator::In
+            );
+            match one.values.as_slice() {
+                [value] if is_exact => Some(label_mark(&one.key, value)),
+                _ => None,
+            }
+        });
+        exact.fold(0, |all, mark| all | mark)
     }
 
     /// Returns whether an object matches; `label` finds the value of its label.

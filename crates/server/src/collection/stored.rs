@@ -19,6 +19,7 @@ pub struct Stored {
     /// Written by an earlier server or under an earlier definition: defaults may be missing.
     pub loaded: bool,
     head: OnceLock<Option<Box<Head>>>,
+    mark: OnceLock<u64>,
     fields: OnceLock<Box<[Text]>>,
     protobuf: OnceLock<Bytes>,
 }
@@ -32,6 +33,7 @@ impl Stored {
             revision,
             loaded: false,
             head: OnceLock::new(),
+            mark: OnceLock::new(),
             fields: OnceLock::new(),
             protobuf: OnceLock::new(),
         }
@@ -58,6 +60,12 @@ impl Stored {
     #[must_use]
     pub fn label(&self, name: &str) -> Option<&str> {
         self.head()?.labels.get(name)
+    }
+
+    /// Returns the mark of the object's labels.
+    pub fn mark(&self) -> u64 {
+        let labels = || self.head().map_or(0, |head| head.labels.mark());
+        *self.mark.get_or_init(labels)
     }
 
     /// Returns the values of the stored version's selectable fields, in their order.
