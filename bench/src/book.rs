@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::Plan;
 use crate::rows::{Goal, Row};
-use crate::side::Which;
+use crate::side::{Programs, Which};
 
 /// One measurement.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,11 +73,13 @@ impl Book {
     pub(crate) fn page(&self, plan: &Plan) -> String {
         let mut page = format!(
             "# Pintle beside kube-apiserver 1.37.1 and etcd 3.7.3\n\n\
-             Date: {}\nCommand: `cargo xtask bench`\nMachine: {}\nRounds: {}, in turn; scale {}\n\n\
+             Date: {}\nCommand: `cargo xtask bench`\nMachine: {}\nVersions: {}\n\
+             Rounds: {}, in turn; scale {}\n\n\
              | figure | upstream | Pintle | ratio | this issue | ambition | \
              wall upstream | wall Pintle |\n|---|---|---|---|---|---|---|---|\n",
             xtask::conformance::today(),
             machine(),
+            versions(&plan.programs),
             plan.rounds,
             plan.scale,
         );
@@ -83,7 +87,8 @@ impl Book {
             let _ = writeln!(page, "{}", self.line(row));
         }
         page.push_str(
-            "\nFigures are medians. CPU is user and system time of the server's processes \
+            "\n✓ and ✗ say whether a goal is met in this run.\n\
+             Figures are medians. CPU is user and system time of the server's processes \
              (etcd and kube-apiserver summed, kube-controller-manager too in the rows about \
              namespaces and Deployments), from /proc.\n\
              The client speaks HTTP/2 over TLS with a client certificate on 4 connections, \
@@ -116,23 +121,20 @@ impl Book {
             (Some(upstream), Some(pintle)) => ratio_text(upstream.figure, pintle.figure),
             _ => String::new(),
         };
-        let met = pintle.map_or("", |pintle| {
-            match row
-                .goal()
-                .met(upstream.map(|sample| sample.figure), pintle.figure)
-            {
-                Some(true) => " ✓",
-                Some(false) => " ✗",
-                None => "",
-            }
-        });
+        let verdict = |goal: Goal| {
+            let met =
+                pintle.and_then(|pintle| goal.met(upstream.map(|one| one.figure), pintle.figure));
+            met.map_or("", |met| if met { " ✓" } else { " ✗" })
+        };
         format!(
-            "| {} | {} | {} | {ratio} | {}{met} | {} | {} | {} |",
+            "| {} | {} | {} | {ratio} | {}{} | {}{} | {} | {} |",
             row.title(),
             figure(upstream),
             figure(pintle),
             row.goal().text(row),
+            verdict(row.goal()),
             row.ambition().text(row),
+            verdict(row.ambition()),
             wall(upstream),
             wall(pintle),
         )
@@ -215,7 +217,41 @@ fn machine() -> String {
         .lines()
         .filter(|line| line.starts_with("processor"))
         .count();
-    format!("{model}, {processors} processors")
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let memory = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB"))
+        .and_then(|kib| kib.parse::<u64>().ok())
+        .map_or_else(String::new, |kib| format!(", {} GiB", kib >> 20));
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!(
+        "{model}, {processors} processors{memory}, Linux {}",
+        kernel.trim()
+    )
+}
+
+/// Returns what the measured programs say of themselves, and which commit Pintle is built from.
+fn versions(programs: &Programs) -> String {
+    let ask = |program: &Path, argument: &str| {
+        let answer = Command::new(program).arg(argument).output().ok();
+        let text = answer.map(|answer| String::from_utf8_lossy(&answer.stdout).into_owned());
+        text.and_then(|text| text.lines().next().map(str::to_owned))
+            .unwrap_or_else(|| format!("{} unknown", program.display()))
+    };
+    let commit = Command::new("git")
+        .args(["describe", "--always", "--dirty"])
+        .current_dir(xtask::conformance::repository())
+        .output()
+        .map_or_else(
+            |_| String::new(),
+            |answer| String::from_utf8_lossy(&answer.stdout).trim().to_owned(),
+        );
+    format!(
+        "{} at {commit}; kube-apiserver: {}; {}",
+        ask(&programs.pintle, "version"),
+        ask(&programs.bin.join("kube-apiserver"), "--version"),
+        ask(&programs.bin.join("etcd"), "--version"),
+    )
 }
 
 /// Returns a duration in microseconds.

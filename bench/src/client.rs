@@ -1,7 +1,7 @@
 //! The load generator's client: HTTP/2 over TLS with a client certificate, a few connections.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
@@ -76,8 +76,10 @@ impl Credentials {
 
 /// Some connections to one server, used in turn.
 pub(crate) struct Client {
-    connections: Vec<SendRequest<Full<Bytes>>>,
+    connections: Vec<Mutex<SendRequest<Full<Bytes>>>>,
     next: AtomicUsize,
+    credentials: Credentials,
+    port: u16,
 }
 
 /// An answer, read to its end.
@@ -114,12 +116,29 @@ impl Client {
     ) -> Result<Self, Failure> {
         let mut open = Vec::with_capacity(connections);
         for _ in 0..connections {
-            open.push(credentials.connect(port).await?);
+            open.push(Mutex::new(credentials.connect(port).await?));
         }
         Ok(Self {
             connections: open,
             next: AtomicUsize::new(0),
+            credentials: credentials.clone(),
+            port,
         })
+    }
+
+    /// Returns the next connection. One that the server closed is opened again: both servers close
+    /// what rests for 90 seconds, which a side does while the other one has its turn.
+    async fn connection(&self) -> Result<SendRequest<Full<Bytes>>, Failure> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.connections.len();
+        let place = &self.connections[turn];
+        let known = || place.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = known().clone();
+        if connection.ready().await.is_ok() {
+            return Ok(connection);
+        }
+        let opened = self.credentials.connect(self.port).await?;
+        *known() = opened.clone();
+        Ok(opened)
     }
 
     /// Sends a request and returns the answer's head; the body is still to be read.
@@ -130,9 +149,7 @@ impl Client {
         (content, accept): (&str, &str),
         body: Bytes,
     ) -> Result<Response<Incoming>, Failure> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.connections.len();
-        let mut connection = self.connections[turn].clone();
-        connection.ready().await.doing("wait for the connection")?;
+        let mut connection = self.connection().await?;
         let mut request = Request::builder()
             .method(method)
             .uri(format!("https://127.0.0.1{path}"))

@@ -41,7 +41,7 @@ struct Arguments {
     #[arg(long)]
     pintle: PathBuf,
     /// Rows to measure, separated by commas; all of them if none is named.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, visible_alias = "only", value_delimiter = ',')]
     rows: Vec<Row>,
     /// Which sides to measure.
     #[arg(long, value_delimiter = ',', default_values = ["upstream", "pintle"])]
