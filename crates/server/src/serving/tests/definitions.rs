@@ -215,7 +215,10 @@ async fn shows_every_version_and_selects() {
     let other = FOOS.replace("v1", "v1beta1");
     let reply = bench.send(&format!("GET {other}/x"), "").await;
     assert_eq!(at(&reply.body, "apiVersion"), "example.com/v1beta1");
-    assert_eq!(reply.warnings, ["example.com/v1beta1 Foo is deprecated"]);
+    assert_eq!(
+        reply.warnings,
+        ["example.com/v1beta1 Foo is deprecated; use example.com/v1 Foo"]
+    );
     let body = r#"{"metadata":{"name":"z"},"spec":{"text":"z"}}"#;
     let made = bench.ok(&format!("POST {other}"), body).await;
     assert_eq!(at(&made, "apiVersion"), "example.com/v1beta1");
