@@ -133,9 +133,7 @@ async fn a_token_request_is_refused_as_upstream_does() {
     check(
         "default",
         &to("Pod", "p", "zz"),
-        &format!(
-            r#"409 Operation cannot be fulfilled on Pod "p": the UID in the bound object reference (zz) does not match the UID in record. The object might have been deleted and then recreated"#
-        ),
+        r#"409 Operation cannot be fulfilled on Pod "p": the UID in the bound object reference (zz) does not match the UID in record. The object might have been deleted and then recreated"#,
     )
     .await;
     cluster.stop().await;

@@ -39,27 +39,8 @@ pub(super) async fn answer(
     call: &mut Call,
     accounts: &ServiceAccounts,
 ) -> Result<Answer, Status> {
-    let mut request = body::read(call, &asked.expected())?;
-    let given = meta::text(&request, "namespace");
-    if !given.is_empty() && given != call.path.namespace {
-        return Err(Status::bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request",
-        ));
-    }
-    if request
-        .at(&["spec", "expirationSeconds"])
-        .is_none_or(Value::is_null)
-    {
-        request.set_at(&["spec", "expirationSeconds"], Value::Int(DEFAULT_SECONDS));
-    }
+    let mut request = read(asked, call)?;
     let name = call.path.name.clone();
-    let given = meta::text(&request, "name");
-    if !given.is_empty() && given != name {
-        let root = Path::new("metadata");
-        let why = "must match the service account name if specified";
-        let error = Error::invalid(&root.child("name"), given, why);
-        return Err(invalid(&name, &[error]));
-    }
     let ask = Ask {
         serving: asked.serving,
         resource: asked.resource,
@@ -109,6 +90,37 @@ pub(super) async fn answer(
         &["status", "expirationTimestamp"],
         time::to_value(now + lifetime),
     );
+    show(asked, call, request)
+}
+
+/// Reads the request, which may name nobody else.
+fn read(asked: &Asked<'_>, call: &mut Call) -> Result<Value, Status> {
+    let mut request = body::read(call, &asked.expected())?;
+    let given = meta::text(&request, "namespace");
+    if !given.is_empty() && given != call.path.namespace {
+        return Err(Status::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    if request
+        .at(&["spec", "expirationSeconds"])
+        .is_none_or(Value::is_null)
+    {
+        request.set_at(&["spec", "expirationSeconds"], Value::Int(DEFAULT_SECONDS));
+    }
+    let name = call.path.name.clone();
+    let given = meta::text(&request, "name");
+    if !given.is_empty() && given != name {
+        let root = Path::new("metadata");
+        let why = "must match the service account name if specified";
+        let error = Error::invalid(&root.child("name"), given, why);
+        return Err(invalid(&name, &[error]));
+    }
+    Ok(request)
+}
+
+/// Answers with the request as it has become.
+fn show(asked: &Asked<'_>, call: &Call, mut request: Value) -> Result<Answer, Status> {
     schema::decode(
         &asked.sub.shape,
         &mut request,
