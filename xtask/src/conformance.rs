@@ -5,6 +5,7 @@
 //! that could be recorded.
 
 pub mod differential;
+pub mod bad_input;
 pub mod gaps;
 mod stage;
 pub mod steps;
@@ -36,6 +37,8 @@ enum Suite {
     Crds(transcripts::Arguments),
     /// Sends the requests of conformance/differential to upstream and to Pintle and compares.
     Differential(differential::Arguments),
+    /// Sends input that no server should accept and compares the refusals with upstream's.
+    BadInput(bad_input::Arguments),
 }
 
 /// Where a suite finds the server it talks to.
@@ -85,6 +88,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         Suite::Crds(arguments) => transcripts::run(&suites::CRDS, arguments),
         Suite::Differential(arguments) => differential::run(arguments),
+        Suite::BadInput(arguments) => bad_input::run(arguments),
     }
 }
 

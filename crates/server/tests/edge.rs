@@ -2,6 +2,8 @@
 
 #[path = "edge/admission.rs"]
 mod admission;
+#[path = "edge/bad_input.rs"]
+mod bad_input;
 #[path = "edge/discovery.rs"]
 mod discovery;
 #[path = "edge/harness.rs"]

@@ -131,14 +131,14 @@ impl Local {
     }
 
     /// Sends `METHOD PATH` with headers `name: value`, one a line, and a body.
-    pub(crate) async fn send(&self, line: &str, headers: &str, body: &str) -> Answer {
+    pub(crate) async fn send(&self, line: &str, headers: &str, body: impl AsRef<[u8]>) -> Answer {
         let (method, path) = line.split_once(' ').expect("a method and a path");
         let mut request = http::Request::builder().method(method).uri(path);
         for header in headers.lines() {
             let (name, value) = header.split_once(": ").expect("a header");
             request = request.header(name.trim(), value);
         }
-        let body = Body::from(body.as_bytes().to_vec());
+        let body = Body::from(body.as_ref().to_vec());
         let request = request.body(body).expect("a request");
         Answer::of(self.0.serve(request).await).await
     }

@@ -1,0 +1,206 @@
+//! `cargo xtask conformance bad-input`: input that no server should accept, to upstream and Pintle.
+//!
+//! `conformance/bad-input/cases.jsonl` holds one request a line and what upstream answered: code,
+//! reason and message. Where Pintle answers otherwise, the line says how and why. The same table is
+//! replayed in process by `cargo test -p server`.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Ground, Target, repository};
+use crate::control_plane::first_port_printed;
+use crate::failure::{Doing, Failure};
+
+/// What `cargo xtask conformance bad-input` takes.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    target: Target,
+    /// Writes what upstream answers into the table (with `--against upstream`).
+    #[arg(long)]
+    record: bool,
+}
+
+/// An answer that takes longer is none.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How much of a message is kept; some repeat what they were sent.
+const MESSAGE_CHARS_MAX: usize = 400;
+
+/// Behind this the object stands that a patch made.
+const SHOWN: &str = "patch: Invalid value: \"{";
+
+/// Sends every request, and records or compares what comes back.
+///
+/// # Errors
+/// Something kept the run from happening, or answers differ (their count).
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let path = table();
+    let text = std::fs::read_to_string(&path).doing(path.display())?;
+    let ground = Ground::prepare(&arguments.target, &[])?;
+    let door = Door::open(&ground.bin, &ground.kubeconfig)?;
+    let (mut lines, mut count, mut wrong) = (String::new(), 0, 0);
+    for line in text.lines() {
+        let mut case: Value = serde_json::from_str(line).doing(line)?;
+        let answer = door.send(&case)?;
+        if case["setup"] == true {
+            if answer["code"] != 201 {
+                return Err(Failure::new(format!("{}: {answer}", case["name"])));
+            }
+        } else if arguments.record {
+            case["upstream"] = answer;
+        } else {
+            let expected = case.get("pintle").unwrap_or(&case["upstream"]);
+            count += 1;
+            if *expected != answer {
+                wrong += 1;
+                println!(
+                    "{}\n  expected {expected}\n  found    {answer}",
+                    case["name"]
+                );
+            }
+        }
+        lines.push_str(&format!("{case}\n"));
+    }
+    if arguments.record {
+        std::fs::write(&path, lines).doing(path.display())?;
+        return Ok(());
+    }
+    println!("{count} bad inputs, {wrong} answered otherwise");
+    match wrong {
+        0 => Ok(()),
+        wrong => Err(Failure::new(format!("{wrong} answers differ"))),
+    }
+}
+
+fn table() -> PathBuf {
+    repository().join("conformance/bad-input/cases.jsonl")
+}
+
+/// Returns the bytes of a case's body: pieces of text, repeated text and hexadecimal bytes.
+fn body_of(case: &Value) -> Vec<u8> {
+    let mut body = Vec::new();
+    for piece in case["body"].as_array().into_iter().flatten() {
+        if let Some(text) = piece.as_str() {
+            body.extend_from_slice(text.as_bytes());
+        } else if let Some(text) = piece["repeat"].as_str() {
+            let count = usize::try_from(piece["count"].as_u64().unwrap_or(0)).unwrap_or(0);
+            body.extend_from_slice(text.repeat(count).as_bytes());
+        } else if let Some(text) = piece["hex"].as_str() {
+            let byte = |at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
+            body.extend((0..text.len()).step_by(2).filter_map(byte));
+        }
+    }
+    body
+}
+
+/// Returns code, reason and message of an answer; only the code of a good one.
+fn brief(code: u16, body: &str) -> Value {
+    if code < 300 {
+        return json!({ "code": code });
+    }
+    let cut = |text: &str| {
+        // A refused patch shows the whole object, with what differs from server to server.
+        let end = text.find(SHOWN).map_or(text.len(), |at| at + SHOWN.len());
+        text[..end]
+            .chars()
+            .take(MESSAGE_CHARS_MAX)
+            .collect::<String>()
+    };
+    match serde_json::from_str::<Value>(body) {
+        Ok(status) if status["kind"] == "Status" => json!({
+            "code": code,
+            "reason": status["reason"].as_str().unwrap_or_default(),
+            "message": cut(status["message"].as_str().unwrap_or_default()),
+        }),
+        _ => json!({ "code": code, "reason": "", "message": cut(body) }),
+    }
+}
+
+/// A `kubectl proxy`, which knows TLS and the kubeconfig, so that plain HTTP/1.0 is enough here.
+struct Door {
+    child: Child,
+    port: u16,
+}
+
+impl Door {
+    fn open(bin: &Path, kubeconfig: &Path) -> Result<Self, Failure> {
+        let mut child = Command::new(bin.join("kubectl"))
+            .arg("--kubeconfig")
+            .arg(kubeconfig)
+            .args(["proxy", "--address=127.0.0.1", "--port=0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .doing("start kubectl proxy")?;
+        let stdout = child.stdout.take().expect("stdout was asked to be piped");
+        let port = first_port_printed(stdout);
+        let mut door = Self { child, port: 0 };
+        door.port = port?;
+        Ok(door)
+    }
+
+    fn send(&self, case: &Value) -> Result<Value, Failure> {
+        let (line, body) = (case["line"].as_str().unwrap_or_default(), body_of(case));
+        let mut stream =
+            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).doing("reach kubectl proxy")?;
+        stream.set_read_timeout(Some(PATIENCE)).doing(line)?;
+        let media = match case["type"].as_str() {
+            Some(media) => format!("Content-Type: {media}\r\n"),
+            None => String::new(),
+        };
+        let head = format!(
+            "{line} HTTP/1.0\r\nHost: 127.0.0.1\r\nAccept: application/json\r\nUser-Agent: bad-input\r\n\
+             {media}Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).doing(line)?;
+        // A server may answer before it has read everything; the answer is what counts.
+        let _ = stream.write_all(&body);
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).doing(line)?;
+        let answer = String::from_utf8_lossy(&answer);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        let code = code.ok_or_else(|| Failure::new(format!("{line}: no answer: {head}")))?;
+        Ok(brief(code, body))
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way it is gone afterwards.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{body_of, brief};
+
+    #[test]
+    fn puts_bodies_together() {
+        let case = json!({"body": ["ab", {"repeat": "[", "count": 3}, {"hex": "00ff"}]});
+        assert_eq!(body_of(&case), b"ab[[[\x00\xff");
+        assert_eq!(body_of(&json!({})), b"");
+    }
+
+    #[test]
+    fn keeps_what_clients_match_on() {
+        let status = r#"{"kind":"Status","reason":"BadRequest","message":"m","code":400}"#;
+        let expected = json!({"code": 400, "reason": "BadRequest", "message": "m"});
+        assert_eq!(brief(400, status), expected);
+        let expected = json!({"code": 404, "reason": "", "message": "none"});
+        assert_eq!(brief(404, "none"), expected);
+        assert_eq!(brief(200, "{}"), json!({"code": 200}));
+    }
+}
