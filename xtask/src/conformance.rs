@@ -4,8 +4,8 @@
 //! (`--against upstream`). What upstream answers is the expectation; nothing here is written by hand
 //! that could be recorded.
 
-pub mod differential;
 pub mod bad_input;
+pub mod differential;
 pub mod gaps;
 mod stage;
 pub mod steps;
