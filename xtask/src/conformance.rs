@@ -6,6 +6,7 @@
 
 pub mod bad_input;
 pub mod differential;
+mod envtest;
 pub mod gaps;
 mod stage;
 pub mod steps;
@@ -39,6 +40,8 @@ enum Suite {
     Differential(differential::Arguments),
     /// Sends input that no server should accept and compares the refusals with upstream's.
     BadInput(bad_input::Arguments),
+    /// Runs controller-runtime's envtest on the directory that `pintle assets` writes.
+    Envtest(envtest::Arguments),
 }
 
 /// Where a suite finds the server it talks to.
@@ -89,6 +92,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Suite::Crds(arguments) => transcripts::run(&suites::CRDS, arguments),
         Suite::Differential(arguments) => differential::run(arguments),
         Suite::BadInput(arguments) => bad_input::run(arguments),
+        Suite::Envtest(arguments) => envtest::run(arguments),
     }
 }
 

@@ -165,12 +165,36 @@ pub const ORDER: &[Place] = &[
 /// The rules, with what they have compiled of the world.
 #[derive(Default)]
 pub struct Admit {
+    off: Vec<Rule>,
     priority_classes: PriorityClasses,
     classes: Classes,
     limit_ranges: LimitRanges,
 }
 
+impl Rule {
+    /// Returns the rule of upstream's name, if it is one that can be switched.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        rules()
+            .filter(|rule| *rule != Self::RbacEscalation)
+            .find(|rule| format!("{rule:?}") == name)
+    }
+}
+
 impl Admit {
+    /// Returns all rules but these.
+    #[must_use]
+    pub fn without(off: &[Rule]) -> Self {
+        Self {
+            off: off.to_vec(),
+            ..Self::default()
+        }
+    }
+
+    fn rules(&self) -> impl Iterator<Item = Rule> {
+        rules().filter(|rule| !self.off.contains(rule))
+    }
+
     /// Lets every rule change the object. It is null where there is none: deletes and connects.
     ///
     /// # Errors
@@ -182,7 +206,7 @@ impl Admit {
         old: Option<&Value>,
         around: &mut Around<'_>,
     ) -> Result<(), Refusal> {
-        for rule in rules() {
+        for rule in self.rules() {
             self.change_by(rule, request, object, old, around)?;
         }
         Ok(())
@@ -199,7 +223,7 @@ impl Admit {
         old: Option<&Value>,
         around: &mut Around<'_>,
     ) -> Result<(), Refusal> {
-        for rule in rules() {
+        for rule in self.rules() {
             self.check_by(rule, request, object, old, around)?;
         }
         Ok(())

@@ -21,8 +21,32 @@ pub enum Command {
     Up(ServeArguments),
     /// Start the API server and its store, without controllers
     Server(ServeArguments),
+    /// Write the directory that KUBEBUILDER_ASSETS points to: links named kube-apiserver and etcd
+    /// that are pintle, and kubectl if there is one
+    Assets(AssetsArguments),
+    /// Serve like kube-apiserver, with its flags and with the store in memory
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    KubeApiserver(StandInArguments),
+    /// Stand in for the etcd of a harness that starts one: answer GET /health
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Etcd(StandInArguments),
     /// Print the version
     Version,
+}
+
+/// Where to write the assets.
+#[derive(Clone, Debug, Args)]
+pub struct AssetsArguments {
+    /// The directory; it is created when it is missing
+    pub directory: PathBuf,
+}
+
+/// The words of another program's command line.
+#[derive(Clone, Debug, Args)]
+pub struct StandInArguments {
+    /// Flags of the program; --help lists them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub words: Vec<String>,
 }
 
 /// Where to serve and where to keep the state.
@@ -74,7 +98,18 @@ pub struct ServeArguments {
 mod tests {
     use clap::CommandFactory;
 
-    use super::Arguments;
+    use clap::Parser;
+
+    use super::{Arguments, Command};
+
+    #[test]
+    fn words_for_another_program_reach_it_untouched() {
+        let line = ["pintle", "kube-apiserver", "--help", "-v", "2", "--version"];
+        let Command::KubeApiserver(arguments) = Arguments::parse_from(line).command else {
+            panic!("it is the stand-in");
+        };
+        assert_eq!(arguments.words, line[2..]);
+    }
 
     #[test]
     fn the_definition_is_consistent() {

@@ -92,6 +92,24 @@ pub fn wanted(range: Option<Wanted>, data: Vec<Wanted>, cas: (&str, &str)) -> [S
 /// What aggregated servers read to know whom to trust.
 /// Source: k8s.io/apiserver, pkg/server/options/authentication.go.
 fn authentication_map(front_proxy_ca: &str, client_ca: &str) -> Wanted {
+    let mut data = api::Object::default();
+    let mut put = |name: &'static str, text: &str| {
+        data.push(api::Text::const_new(name), text.into());
+    };
+    if !client_ca.is_empty() {
+        put("client-ca-file", client_ca);
+    }
+    if !front_proxy_ca.is_empty() {
+        put("requestheader-client-ca-file", front_proxy_ca);
+        put("requestheader-allowed-names", "[\"front-proxy-client\"]");
+        put("requestheader-username-headers", "[\"X-Remote-User\"]");
+        put("requestheader-uid-headers", "[\"X-Remote-Uid\"]");
+        put("requestheader-group-headers", "[\"X-Remote-Group\"]");
+        put(
+            "requestheader-extra-headers-prefix",
+            "[\"X-Remote-Extra-\"]",
+        );
+    }
     Wanted {
         collection: "/api/v1/namespaces/kube-system/configmaps".to_owned(),
         object: value!({
@@ -101,15 +119,7 @@ fn authentication_map(front_proxy_ca: &str, client_ca: &str) -> Wanted {
                 "name": "extension-apiserver-authentication",
                 "namespace": "kube-system"
             },
-            "data": {
-                "client-ca-file": (client_ca),
-                "requestheader-client-ca-file": (front_proxy_ca),
-                "requestheader-allowed-names": "[\"front-proxy-client\"]",
-                "requestheader-username-headers": "[\"X-Remote-User\"]",
-                "requestheader-uid-headers": "[\"X-Remote-Uid\"]",
-                "requestheader-group-headers": "[\"X-Remote-Group\"]",
-                "requestheader-extra-headers-prefix": "[\"X-Remote-Extra-\"]"
-            }
+            "data": (Value::Object(data))
         }),
         kept: Kept::AsFound,
     }

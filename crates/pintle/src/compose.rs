@@ -11,7 +11,8 @@ use std::{
 
 use access::{
     Allow, Identify, Mode,
-    identify::{Certificates, ServiceAccounts, SigningKey, TokenFile},
+    admit::Rule,
+    identify::{Certificates, ServiceAccounts, SigningKey, TokenFile, VerifyingKey},
 };
 use api::{Text, Value, json};
 use base::{Clock, Moment, Rng, Tasks};
@@ -40,7 +41,7 @@ pub const KUBERNETES_VERSION: &str = "v1.37.1";
 const SERVICE_ACCOUNT_ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
 /// How long a stop waits for requests in flight. Watches end at once.
-const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
+pub const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the whole is made from.
 pub struct Parts {
@@ -54,10 +55,44 @@ pub struct Parts {
     pub storage: Storage,
     /// The text of a file of static tokens.
     pub tokens: Option<String>,
+    /// Who else is believed, and what is allowed.
+    pub terms: Terms,
     /// Controllers to run: `*`, names, `-name`; empty for none.
     pub controllers: Vec<String>,
+    /// How long a stop waits for requests in flight.
+    pub patience: Duration,
     /// Tells the time.
     pub clock: Clock,
+}
+
+/// Who is believed beside the holders of certificates and static tokens, and what is allowed.
+pub struct Terms {
+    /// The issuer of service-account tokens.
+    pub issuer: String,
+    /// For whom these tokens are; none means the issuer.
+    pub audiences: Vec<Text>,
+    /// Keys that verify these tokens beside the one that signs them.
+    pub verifying: Vec<VerifyingKey>,
+    /// Whoever shows nothing; none if that is not allowed.
+    pub anonymous: Option<User>,
+    /// What decides, in order.
+    pub modes: Vec<Mode>,
+    /// Admission rules that are left out.
+    pub rules_off: Vec<Rule>,
+}
+
+/// A cluster of Pintle's own.
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            issuer: SERVICE_ACCOUNT_ISSUER.to_owned(),
+            audiences: Vec::new(),
+            verifying: Vec::new(),
+            anonymous: Some(User::anonymous()),
+            modes: vec![Mode::Rbac],
+            rules_off: Vec::new(),
+        }
+    }
 }
 
 /// Where objects lie.
@@ -75,6 +110,7 @@ pub struct Running {
     store: Arc<dyn Store>,
     tasks: Tasks,
     clock: Clock,
+    patience: Duration,
     controllers: Vec<&'static str>,
     started: Moment,
     ready: Moment,
@@ -104,7 +140,7 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
         tasks.clone(),
         Rng::from_seed(rng.next_u64()),
     );
-    let service_accounts = service_accounts(&parts.identities)?;
+    let service_accounts = service_accounts(&parts.identities, &parts.terms)?;
     let offered = Service::all(Arc::clone(&service_accounts));
     let serving = Arc::new(serving.sharing(Arc::new(services)).offering(offered));
     let world = LiveWorld::open(&serving).await.map_err(failure_of)?;
@@ -122,6 +158,7 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
         access: believed(
             &parts.identities,
             parts.tokens.as_deref(),
+            parts.terms,
             &service_accounts,
         )?,
         version: version(),
@@ -157,6 +194,7 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
         store,
         tasks,
         clock,
+        patience: parts.patience,
         controllers,
         started,
         ready,
@@ -182,26 +220,36 @@ fn open_store(storage: &Storage, clock: &Clock, rng: &mut Rng) -> Result<Arc<dyn
 fn believed(
     identities: &Identities,
     tokens: Option<&str>,
+    terms: Terms,
     service_accounts: &Arc<ServiceAccounts>,
 ) -> Result<Access, Failure> {
     let mut identify = Identify::new(Some(Arc::clone(service_accounts)));
+    identify.anonymous = terms.anonymous.map(Arc::new);
     if let Some(text) = tokens {
         identify.tokens = TokenFile::read(text).map_err(failure_of)?;
     }
+    let certificates = match identities.client_ca.as_str() {
+        "" => Certificates::default(),
+        bundle => Certificates::read(bundle.as_bytes()).map_err(failure_of)?,
+    };
     Ok(Access {
-        certificates: Certificates::read(identities.ca.as_bytes()).map_err(failure_of)?,
+        certificates,
         identify,
-        allow: Allow::new(vec![Mode::Rbac]),
+        allow: Allow::new(terms.modes),
+        rules_off: terms.rules_off,
     })
 }
 
-fn service_accounts(identities: &Identities) -> Result<Arc<ServiceAccounts>, Failure> {
+fn service_accounts(
+    identities: &Identities,
+    terms: &Terms,
+) -> Result<Arc<ServiceAccounts>, Failure> {
     let key = SigningKey::from_pem(&identities.service_accounts_key).map_err(failure_of)?;
     Ok(Arc::new(ServiceAccounts::new(
-        SERVICE_ACCOUNT_ISSUER,
-        Vec::new(),
+        &terms.issuer,
+        terms.audiences.clone(),
         key,
-        Vec::new(),
+        terms.verifying.clone(),
     )))
 }
 
@@ -273,7 +321,10 @@ fn first_objects(builtins: &[Kind], parts: &Parts, address: SocketAddr) -> [boot
         .filter_map(wanted);
     let range = wanted((parts.networking.range_object(), Kept::AsFound));
     let identities = &parts.identities;
-    let cas = (identities.front_proxy_ca.as_str(), identities.ca.as_str());
+    let cas = (
+        identities.front_proxy_ca.as_str(),
+        identities.client_ca.as_str(),
+    );
     bootstrap::wanted(range, objects.collect(), cas)
 }
 
@@ -350,7 +401,7 @@ fn serve(
     let tls = edge::Tls::open(edge::TlsMaterial {
         certificates: identities.serving.certificate.as_bytes(),
         key: identities.serving.key.as_bytes(),
-        client_ca: identities.ca.as_bytes(),
+        client_ca: identities.client_ca.as_bytes(),
     })
     .map_err(failure_of)?;
     let listener = listener
@@ -404,7 +455,7 @@ impl Running {
 
     /// Ends everything: connections are drained, then the store is closed.
     pub async fn stop(self) {
-        let left = self.tasks.drain(&self.clock, DRAIN_PATIENCE).await;
+        let left = self.tasks.drain(&self.clock, self.patience).await;
         if left > 0 {
             tracing::warn!(tasks = left, "some tasks did not end in time");
         }

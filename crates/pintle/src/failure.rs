@@ -59,6 +59,22 @@ pub enum Failure {
         /// What is wrong with it.
         what: String,
     },
+    /// A flag of a program that pintle stands in for is not taken.
+    #[error(transparent)]
+    Words(#[from] crate::standin::words::WordsError),
+    /// A file that a flag names cannot be used.
+    #[error("cannot use --{flag} {}: {what}", path.display())]
+    Material {
+        /// The flag.
+        flag: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Something stands where a link is to be written.
+    #[error("{} is there and is not a link", .0.display())]
+    NotALink(PathBuf),
     /// A controller is named that does not exist.
     #[error("cannot choose the controllers")]
     Controllers(#[source] controllers::switches::UnknownController),
@@ -78,18 +94,22 @@ pub enum Failure {
 
 impl Failure {
     /// Returns the exit code: 2 for what the caller can say better, 3 for the state, 4 for the
-    /// machine, 1 for anything else.
+    /// machine, 1 for anything else, kube-apiserver's flags included (etcd exits with 2).
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::BadAddress(_)
+            Self::Words(crate::standin::words::WordsError::Undefined(_))
+            | Self::NotALink(_)
+            | Self::BadAddress(_)
             | Self::Network(_)
             | Self::NoDataDirectory
             | Self::Controllers(_)
             | Self::Tokens { .. } => 2,
             Self::Damaged { .. } | Self::Store { .. } => 3,
             Self::Listen { .. } | Self::File { .. } => 4,
-            Self::Server(_) | Self::Certificate { .. } => 1,
+            Self::Words(_) | Self::Material { .. } | Self::Server(_) | Self::Certificate { .. } => {
+                1
+            }
         }
     }
 
@@ -118,7 +138,12 @@ impl Failure {
                 "each line is token,user,uid and optionally \"group1,group2\"".to_owned()
             }
             Self::Controllers(_) => "pintle up --help tells how controllers are named".to_owned(),
-            Self::Network(_) | Self::Server(_) | Self::Certificate { .. } => return None,
+            Self::NotALink(_) => "remove it, or name another directory".to_owned(),
+            Self::Words(_)
+            | Self::Material { .. }
+            | Self::Network(_)
+            | Self::Server(_)
+            | Self::Certificate { .. } => return None,
         };
         Some(text)
     }

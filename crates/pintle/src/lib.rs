@@ -9,11 +9,13 @@
 //! Start reading at [`compose`], the one function that puts the rooms together.
 
 pub mod arguments;
+pub mod assets;
 pub mod bootstrap;
 pub mod compose;
 pub mod console;
 pub mod failure;
 pub mod network;
 pub mod run;
+pub mod standin;
 pub mod state;
 pub mod telemetry;

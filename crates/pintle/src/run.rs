@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     arguments::ServeArguments,
-    compose::{self, Parts, Running, Storage},
+    compose::{self, Parts, Running, Storage, Terms},
     console,
     failure::Failure,
     network::{self, Networking},
@@ -77,26 +77,37 @@ pub fn serve(arguments: &ServeArguments, roles: Roles) -> Result<(), Failure> {
             Roles::All => arguments.controllers.clone(),
             Roles::ServerOnly => Vec::new(),
         },
+        terms: Terms::default(),
+        patience: compose::DRAIN_PATIENCE,
         clock,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Server(format!("cannot start threads: {error}")))?;
-    let ended = runtime.block_on(async {
-        let mut stop = StopSignal::listen()?;
+    until_stopped(async |mut stop| {
         let running = compose::start(parts).await?;
         console::greet(&running, &directory, &url, arguments);
         stop.received().await;
         Running::stop(running).await;
         Ok(())
-    });
+    })
+}
+
+/// Runs on all threads what ends after the signal it is given.
+///
+/// # Errors
+/// Its own, or that there are no threads or signals.
+pub(crate) fn until_stopped(
+    run: impl AsyncFnOnce(StopSignal) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Server(format!("cannot start threads: {error}")))?;
+    let ended = runtime.block_on(async { run(StopSignal::listen()?).await });
     // Blocking helpers that still run have nothing left to do that matters.
     runtime.shutdown_background();
     ended
 }
 
-fn bind(listen: &str) -> Result<TcpListener, Failure> {
+pub(crate) fn bind(listen: &str) -> Result<TcpListener, Failure> {
     let mut addresses = listen
         .to_socket_addrs()
         .map_err(|_| Failure::BadAddress(listen.to_owned()))?;
@@ -110,7 +121,7 @@ fn bind(listen: &str) -> Result<TcpListener, Failure> {
 }
 
 /// Returns the URL under which clients on this machine reach the server.
-fn url_of(address: SocketAddr) -> String {
+pub(crate) fn url_of(address: SocketAddr) -> String {
     let reachable = match (address.ip().is_unspecified(), address.is_ipv4()) {
         (false, _) => address,
         (true, true) => SocketAddr::from(([127, 0, 0, 1], address.port())),
@@ -147,7 +158,7 @@ fn read_tokens(path: &std::path::Path) -> Result<String, Failure> {
 }
 
 /// SIGTERM and Ctrl-C.
-struct StopSignal {
+pub(crate) struct StopSignal {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
@@ -163,7 +174,8 @@ impl StopSignal {
         })
     }
 
-    async fn received(&mut self) {
+    /// Waits until the process is asked to stop.
+    pub(crate) async fn received(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -28,15 +28,17 @@ use base::WallTime;
 use crate::failure::Failure;
 
 /// The keys and certificates a server needs, as PEM text.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Identities {
-    /// Signs clients and servers; goes into kubeconfigs and `kube-root-ca.crt`.
+    /// Signs servers; goes into kubeconfigs and `kube-root-ca.crt`.
     pub ca: String,
+    /// Vouches for clients; empty if nobody does.
+    pub client_ca: String,
     /// What the listener shows.
     pub serving: Pair,
     /// The administrator's client certificate.
     pub admin: Pair,
-    /// Signs the client certificate towards aggregated servers.
+    /// Signs the client certificate towards aggregated servers; empty if nobody does.
     pub front_proxy_ca: String,
     /// The client certificate towards aggregated servers.
     pub front_proxy: Pair,
@@ -45,7 +47,7 @@ pub struct Identities {
 }
 
 /// A certificate (chain) and its key, as PEM text.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Pair {
     /// The certificate.
     pub certificate: String,
@@ -134,7 +136,7 @@ fn read(path: &Path) -> Result<Option<String>, Failure> {
 }
 
 /// Writes a file readable by the owner only, whole or not at all.
-fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
+pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
     let draft = path.with_extension("new");
     let written = fs::OpenOptions::new()
         .write(true)

@@ -70,6 +70,8 @@ pub struct Access {
     pub identify: Identify,
     /// What a user may do.
     pub allow: Allow,
+    /// Rules of admission that are left out.
+    pub rules_off: Vec<access::admit::Rule>,
 }
 
 /// The bounds of a server.

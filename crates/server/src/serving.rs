@@ -171,9 +171,9 @@ impl Serving {
     /// Says on whose terms objects come in. Only the first word counts.
     pub(crate) fn set_terms(&self, access: Arc<Access>, world: Arc<dyn World>) {
         let terms = Terms {
+            admit: Admit::without(&access.rules_off),
             access,
             world,
-            admit: Admit::default(),
         };
         // A second server over the same kinds would be a mistake of the program.
         let _ = self.terms.set(terms);

@@ -80,7 +80,9 @@ impl Cluster {
             identities,
             storage: Storage::Memory,
             tokens: None,
+            terms: compose::Terms::default(),
             controllers,
+            patience: compose::DRAIN_PATIENCE,
             clock,
         })
         .await

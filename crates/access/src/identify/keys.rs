@@ -11,8 +11,11 @@ use ring::{
         RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, UnparsedPublicKey,
     },
 };
-use rustls_pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer, pem::PemObject};
-use x509_parser::{prelude::FromDer, public_key::PublicKey, x509::SubjectPublicKeyInfo};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer, pem::PemObject};
+use x509_parser::{
+    certificate::X509Certificate, prelude::FromDer, public_key::PublicKey,
+    x509::SubjectPublicKeyInfo,
+};
 
 /// The part of a P-256 key's `SubjectPublicKeyInfo` before the point.
 const P256_PREFIX: [u8; 26] = [
@@ -146,15 +149,23 @@ impl VerifyingKey {
         Self { id, key }
     }
 
-    /// Reads a public key (`PUBLIC KEY`), or the public half of a private one.
+    /// Reads a public key (`PUBLIC KEY`), that of a certificate, or the public half of a private one.
     ///
     /// # Errors
     /// [`KeyError::Pem`] or [`KeyError::Unsupported`].
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        if let Ok(der) = CertificateDer::from_pem_slice(pem.as_bytes()) {
+            let (_, certificate) = X509Certificate::from_der(&der).map_err(|_| KeyError::Pem)?;
+            return Self::of(certificate.public_key());
+        }
         let Ok(der) = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()) else {
             return SigningKey::from_pem(pem).map(|key| key.public);
         };
         let (_, info) = SubjectPublicKeyInfo::from_der(&der).map_err(|_| KeyError::Pem)?;
+        Self::of(&info)
+    }
+
+    fn of(info: &SubjectPublicKeyInfo<'_>) -> Result<Self, KeyError> {
         let key = match info.parsed().map_err(|_| KeyError::Pem)? {
             PublicKey::RSA(key) => Public::Rsa {
                 n: without_zeros(key.modulus),

@@ -81,6 +81,7 @@ pub(super) fn load_or_make(
         serving: signed(directory, &ca, serving, now)?,
         admin: signed(directory, &ca, admin, now)?,
         front_proxy: signed(directory, &front_proxy_ca, front_proxy, now)?,
+        client_ca: ca.certificate.clone(),
         ca: ca.certificate,
         front_proxy_ca: front_proxy_ca.certificate,
         service_accounts_key: service_accounts_key(directory)?,
@@ -145,6 +146,36 @@ fn signed(
     set_validity(&mut params, now, SIGNED_DAYS);
     let certificate = params.signed_by(&key, &issuer).map_err(failed)?;
     save(directory, file, certificate.pem(), &key)
+}
+
+/// Makes a serving certificate that vouches for itself.
+///
+/// # Errors
+/// [`Failure::Certificate`].
+pub(crate) fn self_signed(addresses: &[String], now: WallTime) -> Result<Pair, Failure> {
+    let failed = |source| Failure::Certificate {
+        what: "serving",
+        source,
+    };
+    let key = KeyPair::generate().map_err(failed)?;
+    let names: BTreeSet<String> = CLUSTER_NAMES
+        .iter()
+        .map(|&name| name.to_owned())
+        .chain(addresses.iter().cloned())
+        .collect();
+    let mut params =
+        CertificateParams::new(names.into_iter().collect::<Vec<_>>()).map_err(failed)?;
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "kube-apiserver");
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    set_validity(&mut params, now, SIGNED_DAYS);
+    let certificate = params.self_signed(&key).map_err(failed)?;
+    Ok(Pair {
+        certificate: certificate.pem(),
+        key: key.serialize_pem(),
+    })
 }
 
 fn service_accounts_key(directory: &DataDirectory) -> Result<String, Failure> {

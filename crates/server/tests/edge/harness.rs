@@ -97,6 +97,7 @@ pub(crate) async fn server(options: Options) -> (Server, Tasks) {
                 ..Identify::new(None)
             },
             allow: Allow::new(vec![options.mode]),
+            rules_off: Vec::new(),
         },
         world: Arc::new(world),
         version: Version {
