@@ -200,7 +200,7 @@ impl<'a> Task<'a> {
             }
         }
         for (identity, owned) in owners.iter_mut() {
-            if Some(&*identity) == me {
+            if Some(identity) == me {
                 continue;
             }
             let removed = match changes.get(&owned.version) {
