@@ -21,6 +21,7 @@ mod convert;
 mod data;
 mod defaults;
 mod folds;
+mod names;
 mod prepare;
 mod resets;
 mod resources;

@@ -12,7 +12,7 @@ use crate::{
     Facts, behavior,
     data::{DataError, Line},
     defaults::Plan,
-    folds,
+    folds, names,
     prepare::Owned,
 };
 
@@ -87,6 +87,7 @@ impl Resources {
             selectable: Vec::new(),
             subresources: Vec::new(),
         };
+        made.traits.name_rule = names::rule(&made.group_version.group, &made.names.kind);
         for (option, value) in line.clone().options() {
             made.option(option, value)
                 .ok_or_else(|| line.unknown(option))?;

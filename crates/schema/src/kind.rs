@@ -5,7 +5,9 @@
 
 use std::{fmt, sync::Arc};
 
-use api::{GroupVersion, Status, Text, Value, json::Part, status::Cause};
+use api::{
+    GroupVersion, Status, Text, Value, json::Part, names::validate::NameRule, status::Cause,
+};
 use base::WallTime;
 
 use crate::Shape;
@@ -104,6 +106,8 @@ pub struct Traits {
     pub create_on_update: bool,
     /// Deleting answers with the object instead of a Status.
     pub returns_deleted: bool,
+    /// What names its objects may have.
+    pub name_rule: NameRule,
     /// Top-level fields whose change bumps `metadata.generation`; empty for kinds without one.
     pub generation: Generation,
     /// Objects are never stored: creating one asks a question (`SubjectAccessReview`).

@@ -23,11 +23,10 @@ mod update;
 use std::{sync::Arc, time::Duration};
 
 use api::{
-    Status, Text, Value,
+    Cause, Status, Text, Value,
     field::{self, Path},
     json,
     meta::{Meta, Uid, check, resource_version_at},
-    names::validate::NameRule,
 };
 use base::Moment;
 use bytes::Bytes;
@@ -418,8 +417,10 @@ impl<'a> Writer<'a> {
         let occasion = self.occasion(self.working);
         let root = Path::new("metadata");
         let mut causes = Vec::new();
-        if let Some(old) = old {
-            causes.extend(field::causes(&check::update(object, old, &root)));
+        match old {
+            Some(old) => causes.extend(field::causes(&check::update(object, old, &root))),
+            None if !kind.traits.custom => causes.extend(self.check_new(object, &root)),
+            None => {}
         }
         causes.extend(kind.behavior.validate(occasion, object, old));
         if kind.traits.custom {
@@ -430,18 +431,9 @@ impl<'a> Writer<'a> {
                 old,
             ));
         }
-        // Upstream looks at the metadata of a new object only if its kind found nothing.
-        if old.is_none() && causes.is_empty() {
-            let scope = match kind.scope {
-                Scope::Namespaced => check::Scope::Namespaced,
-                Scope::Cluster => check::Scope::Cluster,
-            };
-            let rule = if kind.traits.custom {
-                NameRule::Subdomain
-            } else {
-                NameRule::PathSegment
-            };
-            causes.extend(field::causes(&check::create(object, scope, rule, &root)));
+        // Upstream looks at the metadata of a new custom resource only if its schema found nothing.
+        if kind.traits.custom && old.is_none() && causes.is_empty() {
+            causes.extend(self.check_new(object, &root));
         }
         if causes.is_empty() {
             return Ok(());
@@ -453,6 +445,16 @@ impl<'a> Writer<'a> {
             name,
             causes,
         ))
+    }
+
+    /// Returns what is wrong with the metadata of a new object.
+    fn check_new(&self, object: &Value, root: &Path<'_>) -> Vec<Cause> {
+        let kind = self.resource.kind();
+        let scope = match kind.scope {
+            Scope::Namespaced => check::Scope::Namespaced,
+            Scope::Cluster => check::Scope::Cluster,
+        };
+        field::causes(&check::create(object, scope, kind.traits.name_rule, root))
     }
 
     fn place(&self, object: &Value) -> Text {

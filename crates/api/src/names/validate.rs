@@ -24,13 +24,14 @@ const KEY_FMT: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 const KEY_RULE: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 
 /// How the name of an object of some kind is checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NameRule {
     /// A DNS subdomain: most kinds, and every custom resource.
+    #[default]
     Subdomain,
-    /// A DNS label: namespaces, services with the relaxed rule, …
+    /// A DNS label: namespaces, services (since 1.37), stateful sets.
     Label,
-    /// A DNS label that begins with a letter: services.
+    /// A DNS label that begins with a letter: services before 1.37.
     Dns1035Label,
     /// Anything that is one segment of a path: RBAC kinds.
     PathSegment,
