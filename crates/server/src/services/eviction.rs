@@ -243,7 +243,7 @@ fn decide(budget: &Value, pod: &Value, now: WallTime) -> Result<Verdict, Status>
         ));
     }
     if allowed == 0 {
-        return Err(refusal(name, &why_not(budget, name, healthy, wanted), 0));
+        return Err(refusal(&why_not(budget, name, healthy, wanted), 0));
     }
     let mut object = budget.clone();
     object.set_at(&["status", "disruptionsAllowed"], Value::Int(allowed - 1));
@@ -305,7 +305,7 @@ fn cause(message: String) -> Cause {
     }
 }
 
-fn refusal(_name: &str, why: &str, retry_seconds: u32) -> Status {
+fn refusal(why: &str, retry_seconds: u32) -> Status {
     let text = "Cannot evict pod as it would violate the pod's disruption budget.";
     Status::too_many_requests(text, retry_seconds).with_cause(cause(why.to_owned()))
 }
@@ -313,7 +313,7 @@ fn refusal(_name: &str, why: &str, retry_seconds: u32) -> Status {
 /// The budget is behind what has changed; it may be asked again soon.
 fn behind(name: &str) -> Status {
     let why = format!("The disruption budget {name} is still being processed by the server.");
-    refusal(name, &why, RETRY_SECONDS)
+    refusal(&why, RETRY_SECONDS)
 }
 
 fn forbidden(name: &str, why: &str, short: &str) -> Status {
@@ -325,14 +325,7 @@ fn forbidden(name: &str, why: &str, short: &str) -> Status {
 /// Says in the budget that it allows nothing any more.
 fn set_condition(budget: &mut Value, now: WallTime) {
     let observed = budget.at(&["status", "observedGeneration"]).cloned();
-    let known = condition(budget, "DisruptionAllowed");
-    let is_same = known.and_then(|known| known.str_at(&["status"])) == Some("False");
-    let since = known
-        .and_then(|known| known.get("lastTransitionTime"))
-        .cloned();
-    let since = since
-        .filter(|_| is_same)
-        .unwrap_or_else(|| time::to_value(now));
+    let since = since(budget, "DisruptionAllowed", "False", now);
     put_condition(
         budget,
         value!({
@@ -344,6 +337,15 @@ fn set_condition(budget: &mut Value, now: WallTime) {
             "message": ""
         }),
     );
+}
+
+/// Returns since when a condition has a status; since now if it does not have it yet.
+fn since(object: &Value, kind: &str, status: &str, now: WallTime) -> Value {
+    condition(object, kind)
+        .filter(|known| known.str_at(&["status"]) == Some(status))
+        .and_then(|known| known.get("lastTransitionTime"))
+        .cloned()
+        .unwrap_or_else(|| time::to_value(now))
 }
 
 fn put_condition(object: &mut Value, fresh: Value) {
@@ -428,14 +430,7 @@ fn check_preconditions(options: &DeleteOptions, pod: &Value, revision: &str) -> 
 }
 
 fn say_why(pod: &mut Value, now: WallTime) {
-    let known = condition(pod, "DisruptionTarget");
-    let is_same = known.and_then(|known| known.str_at(&["status"])) == Some("True");
-    let since = known
-        .and_then(|known| known.get("lastTransitionTime"))
-        .cloned();
-    let since = since
-        .filter(|_| is_same)
-        .unwrap_or_else(|| time::to_value(now));
+    let since = since(pod, "DisruptionTarget", "True", now);
     put_condition(
         pod,
         value!({
