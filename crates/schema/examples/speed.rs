@@ -54,19 +54,20 @@ impl apply::Versions for Pods<'_> {
     fn resets(&self, _version: &str) -> Option<&apply::Set> {
         None
     }
+    fn blank(&self, _version: &str) -> Value {
+        schema::decode::zero(self.0)
+    }
 }
 
 /// Measures what it costs to keep managed fields.
 fn owners(pod: &Shape, canonical: &Value) {
     let pods = Pods(pod);
-    let blank = || schema::decode::zero(pod);
     let writer = |manager| apply::Writer {
         versions: &pods,
         version: "v1",
         manager,
         subresource: "",
         now: "2026-01-02T03:04:05Z",
-        blank: &blank,
     };
     let mut bare = canonical.clone();
     bare.remove_at(&["metadata", "managedFields"]);

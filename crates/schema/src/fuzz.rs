@@ -113,6 +113,9 @@ pub fn applies(shape: &Shape, data: &[u8]) {
         fn resets(&self, _version: &str) -> Option<&Set> {
             None
         }
+        fn blank(&self, _version: &str) -> Value {
+            Value::object()
+        }
     }
     let Ok(parsed) = json::read(data) else {
         return;
@@ -128,7 +131,6 @@ pub fn applies(shape: &Shape, data: &[u8]) {
         manager: "a",
         subresource: "",
         now: "2026-01-02T03:04:05Z",
-        blank: &|| Value::object(),
     };
     let mut tracked = live.clone();
     writer.track_new(&mut tracked);

@@ -53,8 +53,6 @@ pub struct Writer<'a> {
     pub subresource: &'a str,
     /// Date and time, as objects have it.
     pub now: &'a str,
-    /// Makes an object of the version of which nothing is said yet.
-    pub blank: &'a dyn Fn() -> Value,
 }
 
 /// Why an apply is refused.
@@ -162,7 +160,7 @@ impl Writer<'_> {
             return Ok(None);
         }
         let blank = if old.is_none() {
-            (self.blank)()
+            self.versions.blank(self.version)
         } else {
             Value::Null
         };
@@ -219,10 +217,12 @@ impl Writer<'_> {
         applied: &Value,
         force: Force,
     ) -> Result<Value, ApplyError> {
-        let mut live = live.cloned().unwrap_or_else(|| (self.blank)());
+        let mut live = live
+            .cloned()
+            .unwrap_or_else(|| self.versions.blank(self.version));
         let mut owners = read(take_entries(&mut live).as_ref())?;
         if owners.is_empty() {
-            let (task, blank) = (self.task(), (self.blank)());
+            let (task, blank) = (self.task(), self.versions.blank(self.version));
             let mut change = task.compare(self.version, &blank, &live)?;
             strip(&mut change);
             let before = Writer {

@@ -32,6 +32,9 @@ pub trait Versions {
     /// Returns the fields that nobody owns in a version, because writes through this door do not
     /// reach them.
     fn resets(&self, version: &str) -> Option<&Set>;
+
+    /// Returns an object of a version of which nothing is said yet.
+    fn blank(&self, version: &str) -> Value;
 }
 
 /// Why a write cannot be tracked, or an apply cannot be done.

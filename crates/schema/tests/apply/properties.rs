@@ -39,10 +39,9 @@ impl Versions for One {
     fn resets(&self, _version: &str) -> Option<&Set> {
         None
     }
-}
-
-fn blank() -> Value {
-    value!({"apiVersion": "v1", "kind": "K"})
+    fn blank(&self, _version: &str) -> Value {
+        value!({"apiVersion": "v1", "kind": "K"})
+    }
 }
 
 /// The world of one history: an object and who writes to it.
@@ -66,7 +65,6 @@ impl World {
             manager,
             subresource: "",
             now: "2026-01-02T03:04:05Z",
-            blank: &blank,
         })
     }
 

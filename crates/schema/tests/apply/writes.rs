@@ -95,6 +95,10 @@ impl Versions for Case<'_> {
     fn resets(&self, version: &str) -> Option<&Set> {
         self.ignored.get(version)
     }
+
+    fn blank(&self, _version: &str) -> Value {
+        Value::object()
+    }
 }
 
 fn is_number(text: &str) -> bool {

@@ -141,6 +141,16 @@ impl apply::Versions for Versions<'_> {
     fn resets(&self, _version: &str) -> Option<&Set> {
         Some(&self.resets)
     }
+
+    fn blank(&self, version: &str) -> Value {
+        let kind = self.resource.kind();
+        let shape = self.shape(version).filter(|_| !kind.traits.custom);
+        let mut blank = shape.map_or_else(Value::object, schema::decode::zero);
+        let object = blank.make_object();
+        object.insert("apiVersion", Value::from(version));
+        object.insert("kind", Value::String(kind.names.kind.clone()));
+        blank
+    }
 }
 
 /// The one version of a scale.
@@ -160,6 +170,10 @@ impl apply::Versions for ScaleVersion<'_> {
 
     fn resets(&self, _version: &str) -> Option<&Set> {
         None
+    }
+
+    fn blank(&self, _version: &str) -> Value {
+        schema::decode::zero(self.shape)
     }
 }
 
@@ -199,20 +213,6 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Returns an object of the version asked for of which nothing is said.
-    fn blank(&self, version: &str) -> Value {
-        let kind = self.resource.kind();
-        let mut blank = if kind.traits.custom {
-            Value::object()
-        } else {
-            schema::decode::zero(&self.resource.version().shape)
-        };
-        let object = blank.make_object();
-        object.insert("apiVersion", Value::from(version));
-        object.insert("kind", Value::String(kind.names.kind.clone()));
-        blank
-    }
-
     /// Does something with what ownership must know of this request.
     fn with_owners<T>(&self, run: impl FnOnce(&apply::Writer<'_>) -> T) -> T {
         let version = self.resource.version().group_version.to_string();
@@ -224,7 +224,6 @@ impl<'a> Writer<'a> {
             manager: &manager(self.call),
             subresource: self.subresource(),
             now: &now,
-            blank: &|| self.blank(&version),
         })
     }
 
@@ -378,7 +377,6 @@ impl<'a> Writer<'a> {
             manager: &manager(self.call),
             subresource: self.subresource(),
             now: &now,
-            blank: &|| schema::decode::zero(&sub.shape),
         })
     }
 
