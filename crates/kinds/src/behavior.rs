@@ -18,35 +18,31 @@ use crate::{
 /// The behaviour of one built-in kind.
 pub(crate) struct Builtin {
     kind: String,
-    is_core: bool,
     owned: Owned,
     plan: Arc<Plan>,
     /// Where the plan begins for each version that has defaults.
     roots: Vec<(GroupVersion, usize)>,
     table: Option<tables::Cells>,
     convert: Option<convert::Convert>,
-    validate: Option<validate::Check>,
-    validate_status: Option<validate::Check>,
+    group: String,
 }
 
 /// Returns the behaviour of a kind.
 pub(crate) fn of(group: &str, kind: &str, owned: Owned, plan: &Arc<Plan>) -> Arc<dyn Behavior> {
     Arc::new(Builtin {
         kind: kind.to_owned(),
-        is_core: group.is_empty(),
         owned,
         roots: plan.roots(kind),
         plan: Arc::clone(plan),
         table: tables::of(group, kind),
         convert: convert::of(group, kind),
-        validate: validate::of(group, kind),
-        validate_status: validate::of_status(group, kind),
+        group: group.to_owned(),
     })
 }
 
 impl Builtin {
     fn is(&self, kind: &str) -> bool {
-        self.is_core && self.kind == kind
+        self.group.is_empty() && self.kind == kind
     }
 }
 
@@ -63,13 +59,17 @@ impl Behavior for Builtin {
     }
 
     fn validate(&self, occasion: Occasion<'_>, object: &Value, old: Option<&Value>) -> Vec<Cause> {
-        // What comes through another door was valid when it came in.
-        let check = match occasion.subresource {
-            "" => self.validate,
-            "status" => self.validate_status,
-            _ => None,
+        let Some(check) = validate::of(&self.group, &self.kind, occasion.subresource) else {
+            return Vec::new();
         };
-        check.map_or_else(Vec::new, |check| validate::causes(check, object, old))
+        let mut found = validate::Findings::default();
+        let subject = validate::Subject {
+            object,
+            old,
+            occasion,
+        };
+        check(&subject, &mut found);
+        found.causes()
     }
 
     fn table(&self, occasion: Occasion<'_>, object: &Value) -> Option<Vec<Cell>> {
