@@ -1,27 +1,29 @@
 //! What upstream answered to the cases of `conformance/differential`, asked of a Pintle in this
 //! process. Recorded by `cargo xtask conformance differential --record`.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use kit::Client;
 use serde_json::Value;
 use testkit::{Cluster, Controllers};
 use xtask::conformance::differential::{
-    answer::Answer,
-    cases::{self, Case},
+    cases,
     known::Known,
+    play::{Play, Sent, Told},
 };
 
 /// How many cases are recorded at least.
 const CASES_MIN: usize = 100;
 
-async fn send(client: &Client, case: &Case) -> (u16, Value) {
+async fn send(client: &Client, sent: &Sent) -> (u16, Value) {
     let request = http::Request::builder()
-        .method(case.request.method.as_str())
-        .uri(case.target())
+        .method(sent.request.method.as_str())
+        .uri(&sent.target)
         .header(http::header::ACCEPT, "application/json")
-        .header(http::header::CONTENT_TYPE, &case.request.content_type)
-        .body(Bytes::from(case.request.text.clone()))
+        .header(http::header::CONTENT_TYPE, &sent.request.content_type)
+        .body(Bytes::from(sent.request.text.clone()))
         .expect("the case is a request");
     let answer = client.send(request).await.expect("the server answers");
     let code = answer.status().as_u16();
@@ -40,16 +42,21 @@ async fn answers_as_upstream_did() {
     let client = cluster.client();
     let (mut count, mut wrong) = (0, String::new());
     for topic in &topics {
-        for case in &topic.cases {
-            let (code, body) = send(&client, case).await;
-            if case.is_setup {
-                assert!(case.is_set_up(code), "{}: {code}: {body}", case.name);
-                continue;
-            }
+        let mut play = Play::new(topic, "");
+        while let Some(sent) = play.next() {
+            let (code, body) = send(&client, &sent).await;
+            let (name, expected, found) = match play.answered(code, &body) {
+                Told::Nothing => continue,
+                Told::Failed(why) => {
+                    let _ = writeln!(wrong, "{}: {why}", topic.place());
+                    continue;
+                }
+                Told::Case { case, found, .. } => (case.name.clone(), &case.answer, found),
+                Told::Variant { variant, found, .. } => (variant.name(), &variant.answer, found),
+            };
             count += 1;
-            let expected = case.answer.as_ref().expect("every answer is recorded");
-            let found = Answer::of(&case.request, code, &body);
-            if let Err(text) = known.judge(&topic.place(), &case.name, expected, &found) {
+            let expected = expected.as_ref().expect("every answer is recorded");
+            if let Err(text) = known.judge(&topic.place(), &name, expected, &found) {
                 wrong.push_str(&text);
                 wrong.push('\n');
             }

@@ -4,7 +4,8 @@
 //! ([`cases`]). Each case is one request, sent as a dry run; what upstream answered was recorded as
 //! what it changed of the object it was sent, or as the refusal's code, reason and causes
 //! ([`answer`]). Families differ in what they ask: `defaults` sends good objects and looks at what
-//! the server filled in; mutations of them belong in a family of their own.
+//! the server filled in; `rules` holds good objects and variants of them, most of which are wrong
+//! ([`variants`]).
 //!
 //! What Pintle answers otherwise is listed with its reason in `conformance/differences.md`; a
 //! listed case that passes fails the run. `crates/testkit/tests/differential.rs` replays the
@@ -14,15 +15,18 @@ pub mod answer;
 pub mod cases;
 mod exchange;
 pub mod known;
+pub mod play;
+pub mod variants;
 
 use std::fmt::Write as _;
 
 use super::{Against, Ground, Target, write_result};
 use crate::failure::Failure;
-use answer::Answer;
-use cases::{Case, Topic};
+use cases::{Role, Topic};
 use exchange::Door;
 use known::Known;
+use play::{Play, Told};
+use variants::Variants;
 
 /// What `cargo xtask conformance differential` takes.
 #[derive(clap::Args)]
@@ -41,6 +45,9 @@ pub struct Arguments {
     /// Writes upstream's answers into the case files.
     #[arg(long)]
     record: bool,
+    /// Makes the variants of every base anew, and writes upstream's answers.
+    #[arg(long)]
+    vary: bool,
     /// Writes a page into conformance/results.
     #[arg(long)]
     results: bool,
@@ -52,38 +59,29 @@ pub struct Arguments {
 /// Something kept the run from happening, or cases differ (their count).
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut topics = cases::load(&arguments.only)?;
-    let wanted = |case: &Case| {
-        let part = arguments.case.as_deref().unwrap_or_default();
-        case.is_setup || case.name.contains(part)
-    };
-    if arguments.record || !arguments.recorded {
+    let part = arguments.case.as_deref().unwrap_or_default();
+    let is_written = arguments.record || arguments.vary;
+    if is_written || !arguments.recorded {
+        if arguments.vary {
+            topics.iter_mut().for_each(vary);
+        }
         let side = Side::start(&upstream(&arguments.target))?;
         let mut moved = 0;
         for topic in &mut topics {
-            let place = topic.place();
-            for case in topic.cases.iter_mut().filter(|case| wanted(case)) {
-                let Some(answer) = side.ask(case)? else {
-                    continue;
-                };
-                if case.answer.as_ref() != Some(&answer) {
-                    moved += 1;
-                    if !arguments.record {
-                        println!("not what was recorded: {place}: {}", case.name);
-                    }
-                }
-                case.answer = Some(answer);
-            }
-            if arguments.record {
+            // What became of a base stands in the file before its variants are told beside it.
+            moved += side.record(topic, part, Asked::Cases)?;
+            moved += side.record(topic, part, Asked::Variants)?;
+            if is_written {
                 topic.write()?;
             }
         }
         println!("{moved} answers of upstream are not what was recorded");
-        if arguments.record {
+        if is_written {
             return Ok(());
         }
     }
     let side = Side::start(&arguments.target)?;
-    let report = compare(&side, &topics, &wanted)?;
+    let report = compare(&side, &topics, part)?;
     print!("{}", report.text);
     println!("{}", report.sum());
     if arguments.results {
@@ -126,26 +124,42 @@ impl Report {
     }
 }
 
-fn compare(
-    side: &Side,
-    topics: &[Topic],
-    wanted: &dyn Fn(&Case) -> bool,
-) -> Result<Report, Failure> {
+/// Makes the variants of a topic's bases; answers of those that were there are kept.
+fn vary(topic: &mut Topic) {
+    let before = std::mem::take(&mut topic.variants);
+    for base in topic.cases.iter().filter(|case| case.role == Role::Base) {
+        topic.variants.0.extend(Variants::of(base).0);
+    }
+    for variant in &mut topic.variants.0 {
+        let is_same = |one: &&variants::Variant| one.name() == variant.name();
+        let known = before.0.iter().find(is_same);
+        variant.answer = known.and_then(|known| known.answer.clone());
+    }
+}
+
+fn compare(side: &Side, topics: &[Topic], part: &str) -> Result<Report, Failure> {
     let known = Known::load()?;
     let mut report = Report::default();
     for topic in topics {
-        for case in topic.cases.iter().filter(|case| wanted(case)) {
-            let Some(found) = side.ask(case)? else {
-                continue;
+        let mut play = Play::new(topic, part);
+        while let Some(told) = side.ask(&mut play)? {
+            let (name, expected, found) = match told {
+                Told::Nothing => continue,
+                Told::Failed(why) => {
+                    report.failed += 1;
+                    let _ = writeln!(report.text, "{}: {why}", topic.place());
+                    continue;
+                }
+                Told::Case { case, found, .. } => (case.name.clone(), &case.answer, found),
+                Told::Variant { variant, found, .. } => (variant.name(), &variant.answer, found),
             };
-            let Some(expected) = &case.answer else {
+            let Some(expected) = expected else {
+                let place = topic.place();
                 return Err(Failure::new(format!(
-                    "{}: {}: nothing is recorded",
-                    topic.place(),
-                    case.name
+                    "{place}: {name}: nothing is recorded"
                 )));
             };
-            match known.judge(&topic.place(), &case.name, expected, &found) {
+            match known.judge(&topic.place(), &name, expected, &found) {
                 Ok(true) => report.same += 1,
                 Ok(false) => report.known += 1,
                 Err(text) => {
@@ -156,6 +170,13 @@ fn compare(
         }
     }
     Ok(report)
+}
+
+/// Which answers are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Cases,
+    Variants,
 }
 
 /// One server and the way to it.
@@ -175,15 +196,50 @@ impl Side {
         })
     }
 
-    /// Sends a case and returns the answer; that of a setup must be a success, and is nobody's.
-    fn ask(&self, case: &Case) -> Result<Option<Answer>, Failure> {
-        let (code, body) = self.door.send(&case.request, &case.target())?;
-        if !case.is_setup {
-            return Ok(Some(Answer::of(&case.request, code, &body)));
-        }
-        if case.is_set_up(code) {
+    /// Sends the next request of a play, if there is one, and returns what the answer tells.
+    fn ask<'a>(&self, play: &mut Play<'a>) -> Result<Option<Told<'a>>, Failure> {
+        let Some(sent) = play.next() else {
             return Ok(None);
+        };
+        let (code, body) = self.door.send(&sent.request, &sent.target)?;
+        Ok(Some(play.answered(code, &body)))
+    }
+
+    /// Writes this side's answers into a topic and returns how many are other than before.
+    fn record(&self, topic: &mut Topic, part: &str, asked: Asked) -> Result<usize, Failure> {
+        let place = topic.place();
+        let mut answers = Vec::new();
+        let mut play = match asked {
+            Asked::Cases => Play::cases(topic, part),
+            Asked::Variants => Play::variants(topic, part),
+        };
+        while let Some(told) = self.ask(&mut play)? {
+            match told {
+                Told::Nothing => {}
+                Told::Failed(why) => return Err(Failure::new(format!("{place}: {why}"))),
+                Told::Case { at, found, .. } | Told::Variant { at, found, .. } => {
+                    answers.push((at, found));
+                }
+            }
         }
-        Err(Failure::new(format!("{}: {code}: {body}", case.name)))
+        let mut moved = 0;
+        for (at, found) in answers {
+            let (name, answer) = match asked {
+                Asked::Cases => {
+                    let case = &mut topic.cases[at];
+                    (case.name.clone(), &mut case.answer)
+                }
+                Asked::Variants => {
+                    let variant = &mut topic.variants.0[at];
+                    (variant.name(), &mut variant.answer)
+                }
+            };
+            if answer.as_ref() != Some(&found) {
+                moved += 1;
+                println!("not what was recorded: {place}: {name}");
+            }
+            *answer = Some(found);
+        }
+        Ok(moved)
     }
 }

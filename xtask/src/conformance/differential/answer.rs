@@ -44,11 +44,29 @@ impl Answer {
         if code >= 400 {
             refusal(body, &mut lines);
         } else {
-            let mut body = body.clone();
+            let (mut body, mut sent) = (body.clone(), request.body.clone());
             scrub(request, &mut body);
-            differ(&request.body, &body, &mut String::new(), &mut lines);
+            forget(&mut sent);
+            differ(&sent, &body, &mut String::new(), &mut lines);
         }
         Self { code, lines }
+    }
+
+    /// Returns this answer to a variant as far as it differs from that to its base: lines that only
+    /// the base has begin with `not`.
+    #[must_use]
+    pub fn beside(self, base: Option<&Answer>) -> Self {
+        let Some(base) = base.filter(|base| base.code == self.code) else {
+            return self;
+        };
+        let own = self.lines.iter().filter(|line| !base.lines.contains(line));
+        let mut lines: Vec<String> = own.cloned().collect();
+        let gone = base.lines.iter().filter(|line| !self.lines.contains(line));
+        lines.extend(gone.map(|line| format!("not {line}")));
+        Self {
+            code: self.code,
+            lines,
+        }
     }
 }
 
@@ -61,7 +79,7 @@ impl fmt::Display for Answer {
 
 fn refusal(status: &Value, lines: &mut Vec<String>) {
     lines.push(format!("reason {}", status["reason"]));
-    lines.push(format!("message {}", status["message"]));
+    lines.push(format!("message {}", message(status)));
     for cause in status["details"]["causes"].as_array().into_iter().flatten() {
         let part = |name: &str| cause.get(name).unwrap_or(&Value::Null).clone();
         lines.push(format!(
@@ -73,13 +91,40 @@ fn refusal(status: &Value, lines: &mut Vec<String>) {
     }
 }
 
+/// Returns the message; where it repeats all causes as upstream does, `*` stands for them.
+fn message(status: &Value) -> Value {
+    let causes = status["details"]["causes"].as_array();
+    let mut texts: Vec<String> = Vec::new();
+    for cause in causes.into_iter().flatten() {
+        let part = |name: &str| cause[name].as_str().unwrap_or_default().to_owned();
+        let text = format!("{}: {}", part("field"), part("message"));
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    let all = match texts.as_slice() {
+        [one] => one.clone(),
+        many => format!("[{}]", many.join(", ")),
+    };
+    let text = status["message"].as_str().unwrap_or_default();
+    match text.strip_suffix(all.as_str()) {
+        Some(head) if !texts.is_empty() => format!("{head}*").into(),
+        _ => status["message"].clone(),
+    }
+}
+
+/// Removes the metadata that are another each time.
+fn forget(body: &mut Value) {
+    if let Some(Value::Object(metadata)) = body.get_mut("metadata") {
+        metadata.retain(|name, _| !OWN.contains(&name.as_str()));
+    }
+}
+
 /// Replaces what the server made up.
 fn scrub(request: &Request, body: &mut Value) {
     let uid = body.pointer("/metadata/uid").and_then(Value::as_str);
     let uid = uid.unwrap_or_default().to_owned();
-    if let Some(Value::Object(metadata)) = body.get_mut("metadata") {
-        metadata.retain(|name, _| !OWN.contains(&name.as_str()));
-    }
+    forget(body);
     let text = |body: &Value, path: &str| {
         let text = body.pointer(path).and_then(Value::as_str);
         text.unwrap_or_default().to_owned()
@@ -245,6 +290,22 @@ mod tests {
     }
 
     #[test]
+    fn tells_how_a_variant_differs_from_its_base() {
+        let answer = |lines: &[&str]| Answer {
+            code: 201,
+            lines: lines.iter().map(|line| (*line).to_owned()).collect(),
+        };
+        let base = answer(&["+ /a 1", "+ /b 2"]);
+        let found = answer(&["+ /b 2", "+ /c 3"]).beside(Some(&base));
+        assert_eq!(found, answer(&["+ /c 3", "not + /a 1"]));
+        let refused = Answer {
+            code: 422,
+            lines: vec!["reason".to_owned()],
+        };
+        assert_eq!(refused.clone().beside(Some(&base)), refused);
+    }
+
+    #[test]
     fn tells_why_it_was_refused() {
         check(
             &json!({}),
@@ -254,6 +315,18 @@ mod tests {
                 "reason \"Invalid\"",
                 "message \"no\"",
                 "cause \"R\" \"f\" \"m\"",
+            ],
+        );
+        check(
+            &json!({}),
+            422,
+            &json!({"reason": "Invalid", "message": "K is invalid: [f: m, g: n]", "details": {"causes": [
+                {"reason": "R", "field": "f", "message": "m"}, {"reason": "R", "field": "g", "message": "n"}]}}),
+            &[
+                "reason \"Invalid\"",
+                "message \"K is invalid: *\"",
+                "cause \"R\" \"f\" \"m\"",
+                "cause \"R\" \"g\" \"n\"",
             ],
         );
     }

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! A block ends at an empty line. What `setup:` names is done for real, on both sides; every other
-//! request is a dry run. `>` holds the method, the path and, unless it is JSON, the content type.
+//! request is a dry run. `base:` marks a good object of which variants are made ([`Variants`]). `>` holds the method, the path and, unless it is JSON, the content type.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -23,10 +23,12 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::answer::Answer;
+use super::variants::Variants;
 use crate::conformance::repository;
 use crate::failure::{Doing, Failure};
 
 const SETUP: &str = "setup: ";
+const BASE: &str = "base: ";
 
 /// A case file.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub struct Topic {
     pub name: String,
     /// Its cases, in order.
     pub cases: Vec<Case>,
+    /// Variants of its bases; none if there is no `*.variants` file.
+    pub variants: Variants,
     /// Comments at the head of the file.
     heading: String,
     path: PathBuf,
@@ -47,16 +51,27 @@ pub struct Topic {
 pub struct Case {
     /// What it is about.
     pub name: String,
-    /// Whether it is done for real, for what comes after it.
-    pub is_setup: bool,
+    /// What it is for.
+    pub role: Role,
     /// The request.
     pub request: Request,
     /// What upstream answered, if that is recorded.
     pub answer: Option<Answer>,
 }
 
+/// What a case is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Its answer is compared.
+    Plain,
+    /// It is done for real, for what comes after it.
+    Setup,
+    /// Its answer is compared, and variants are made of it.
+    Base,
+}
+
 /// A request.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// `POST`, `PUT`, `PATCH`
     pub method: String,
@@ -88,10 +103,19 @@ pub fn load(families: &[String]) -> Result<Vec<Topic>, Failure> {
             }
             let text = std::fs::read_to_string(&file).doing(format!("read {}", file.display()))?;
             let (heading, cases) = parse(&text).doing(format!("read {}", file.display()))?;
+            let beside = file.with_extension("variants");
+            let variants = if beside.is_file() {
+                let what = || format!("read {}", beside.display());
+                let text = std::fs::read_to_string(&beside).doing(what())?;
+                Variants::parse(&text).doing(what())?
+            } else {
+                Variants::default()
+            };
             topics.push(Topic {
                 family: family.clone(),
                 name: stem(&file),
                 cases,
+                variants,
                 heading,
                 path: file,
             });
@@ -131,22 +155,17 @@ impl Topic {
     /// The file cannot be written.
     pub fn write(&self) -> Result<(), Failure> {
         let text = render(&self.heading, &self.cases);
-        std::fs::write(&self.path, text).doing(format!("write {}", self.path.display()))
+        std::fs::write(&self.path, text).doing(format!("write {}", self.path.display()))?;
+        if self.variants.0.is_empty() {
+            return Ok(());
+        }
+        let path = self.path.with_extension("variants");
+        let text = self.variants.render();
+        std::fs::write(&path, text).doing(format!("write {}", path.display()))
     }
 }
 
 impl Case {
-    /// Returns the path to send to: a dry run, unless it is done for real.
-    #[must_use]
-    pub fn target(&self) -> String {
-        let path = &self.request.path;
-        match (self.is_setup, path.contains('?')) {
-            (true, _) => path.clone(),
-            (false, true) => format!("{path}&dryRun=All"),
-            (false, false) => format!("{path}?dryRun=All"),
-        }
-    }
-
     /// Returns whether this code says that what the setup wants is there.
     #[must_use]
     pub fn is_set_up(&self, code: u16) -> bool {
@@ -193,10 +212,14 @@ fn case(block: &[&str]) -> Result<Case, String> {
             lines: lines.iter().map(|line| (*line).to_owned()).collect(),
         }),
     };
-    let setup = name.strip_prefix(SETUP);
+    let (role, name) = match (name.strip_prefix(SETUP), name.strip_prefix(BASE)) {
+        (Some(name), _) => (Role::Setup, name),
+        (None, Some(name)) => (Role::Base, name),
+        (None, None) => (Role::Plain, *name),
+    };
     Ok(Case {
-        name: setup.unwrap_or(name).to_owned(),
-        is_setup: setup.is_some(),
+        name: name.to_owned(),
+        role,
         request: Request {
             method: method.to_owned(),
             path: path.to_owned(),
@@ -218,7 +241,11 @@ fn render(heading: &str, cases: &[Case]) -> String {
             text: body,
             ..
         } = &case.request;
-        let prefix = if case.is_setup { SETUP } else { "" };
+        let prefix = match case.role {
+            Role::Plain => "",
+            Role::Setup => SETUP,
+            Role::Base => BASE,
+        };
         let _ = write!(text, "\n{prefix}{}\n> {method} {path}", case.name);
         if content_type != "application/json" {
             let _ = write!(text, " {content_type}");
@@ -233,17 +260,16 @@ fn render(heading: &str, cases: &[Case]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse, render};
+    use super::{Role, parse, render};
 
     #[test]
     fn parses_what_it_renders() {
         let text = "# About.\n\nsetup: a namespace\n> POST /api/v1/namespaces\n{\"a\":\n 1}\n\n\
-                    pod: one\n> PATCH /pods?x=y application/merge-patch+json\n{}\n< 201\n+ /a 1\n- /b\n";
+                    base: pod: one\n> PATCH /pods?x=y application/merge-patch+json\n{}\n< 201\n+ /a 1\n- /b\n";
         let (heading, cases) = parse(text).expect("the text is well formed");
         assert_eq!(render(&heading, &cases), text);
-        assert_eq!(cases[0].target(), "/api/v1/namespaces");
         assert!(cases[0].is_set_up(409) && !cases[0].is_set_up(422));
-        assert_eq!(cases[1].target(), "/pods?x=y&dryRun=All");
+        assert_eq!(cases[1].role, Role::Base);
     }
 
     #[test]
