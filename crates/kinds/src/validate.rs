@@ -10,7 +10,17 @@
 
 mod apps;
 mod certificates;
+#[allow(dead_code)] // until every group uses it
+mod changes;
+#[allow(dead_code)] // until every group uses it
+mod labels;
+#[allow(dead_code)] // until every group uses it
+mod numbers;
 mod place;
+#[allow(dead_code)] // until every group uses it
+mod quantities;
+#[allow(dead_code)] // until every group uses it
+mod texts;
 
 pub(crate) use place::{Findings, Place, Subject};
 

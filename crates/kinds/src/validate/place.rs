@@ -166,6 +166,38 @@ impl Findings {
         self.push(Error::invalid(place.path(), place.shown(), detail));
     }
 
+    /// The text is wrong; one that is absent is printed as the empty text that Go holds.
+    pub(crate) fn invalid_text(&mut self, place: &Place<'_>, detail: impl Into<String>) {
+        self.push(Error::invalid(place.path(), place.text(), detail));
+    }
+
+    /// The text is wrong in each of these ways; none if it is right.
+    pub(crate) fn each_invalid_text(
+        &mut self,
+        place: &Place<'_>,
+        details: impl IntoIterator<Item = String>,
+    ) {
+        for detail in details {
+            self.invalid_text(place, detail);
+        }
+    }
+
+    /// The number is wrong; one that is absent is printed as the zero that Go holds.
+    pub(crate) fn invalid_number(&mut self, place: &Place<'_>, detail: impl Into<String>) {
+        let number = place.int().unwrap_or(0);
+        self.push(Error::invalid(place.path(), number, detail));
+    }
+
+    /// Whether nothing was found.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    /// Returns how many errors were found.
+    pub(crate) fn len(&self) -> usize {
+        self.errors.len()
+    }
+
     /// The field's value is wrong in each of these ways; none if it is right.
     pub(crate) fn each_invalid(
         &mut self,
