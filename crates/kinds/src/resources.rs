@@ -1,11 +1,11 @@
 //! Makes kinds of the lines that describe resources.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use api::{GroupVersion, Gvk, Text};
 use schema::{
-    Column, Conversion, Generation, Kind, KindVersion, Names, ScalePaths, Scope, Selectable, Shape,
-    Subresource, Traits, View, kind::Verbs,
+    Column, Conversion, Generation, Kind, KindVersion, Lifetime, Names, ScalePaths, Scope,
+    Selectable, Shape, Subresource, Traits, View, kind::Verbs,
 };
 
 use crate::{
@@ -15,6 +15,10 @@ use crate::{
     folds, names,
     prepare::Owned,
 };
+
+/// How long events stay after they were last written, unless the server is told otherwise
+/// (upstream's default of `--event-ttl`).
+const EVENT_LIFE: Duration = Duration::from_secs(3_600);
 
 /// The resources of the data file, in the order of their lines.
 #[derive(Debug, Default)]
@@ -261,6 +265,9 @@ impl Resource {
         traits.uncollected = self.facts.uncollected;
         traits.spec_finalizers = group.is_empty() && name == "Namespace";
         traits.relaxed = matches!(name.as_str(), "Event" | "Lease");
+        if name == "Event" {
+            traits.lifetime = Lifetime::AfterWrite(EVENT_LIFE);
+        }
         let shape = shape(shapes, &self.group_version, &self.names.kind, self.line)?;
         let mut subresources = Vec::with_capacity(self.subresources.len());
         for sub in self.subresources {

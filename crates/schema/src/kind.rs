@@ -3,7 +3,7 @@
 //! A kind is a value. pintle hands built-in kinds to the server, and the server compiles the same
 //! value from a CustomResourceDefinition. Whatever differs beyond data is a [`Behavior`].
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use api::{
     GroupVersion, Status, Text, Value, json::Part, names::validate::NameRule, status::Cause,
@@ -124,6 +124,26 @@ pub struct Traits {
     pub spec_finalizers: bool,
     /// A crash may take back the last moment of writes (leases, events): they are soon repeated.
     pub relaxed: bool,
+    /// How long objects stay if nobody deletes them.
+    pub lifetime: Lifetime,
+}
+
+/// How long objects of a kind stay if nobody deletes them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Lifetime {
+    /// For ever.
+    #[default]
+    Endless,
+    /// So long after they were last written; then they go, whoever holds them.
+    AfterWrite(Duration),
+    /// Each object says it itself; then it is deleted as by anyone.
+    Own {
+        /// Where: a time, or what is counted from its creation (whole seconds, or a duration like
+        /// `1h30m`). An object without a value there stays.
+        path: Vec<Text>,
+        /// So much longer.
+        more: Duration,
+    },
 }
 
 /// When `metadata.generation` moves.

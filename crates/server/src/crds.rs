@@ -311,7 +311,7 @@ impl Definitions {
     }
 
     /// Makes the kind of a definition and serves it, if it is established and has changed.
-    fn serve(&mut self, serving: &Serving, name: &Text, object: &Value) {
+    fn serve(&mut self, serving: &Arc<Serving>, name: &Text, object: &Value) {
         let accepted = object
             .at(&["status", "acceptedNames"])
             .cloned()
@@ -334,6 +334,7 @@ impl Definitions {
             let kind = compile::kind(object, &self.shared);
             let served = serving.served(kind, Origin::Custom(name.clone()));
             serving.registry.put(&served, known.served.as_ref());
+            crate::expiry::start(serving, &served);
             known.served = Some(served);
             known.made_of = Some(made_of);
         }
@@ -506,7 +507,7 @@ async fn rewrite(
 }
 
 /// Returns a call in the server's own name.
-fn call(serving: &Serving, resource: &Resource, name: &str) -> Call {
+pub(crate) fn call(serving: &Serving, resource: &Resource, name: &str) -> Call {
     let GroupVersion { group, version } = resource.version().group_version.clone();
     Call {
         verb: Verb::Update,

@@ -21,6 +21,7 @@ mod custom;
 mod delete;
 pub mod edge;
 pub mod error;
+mod expiry;
 mod faults;
 mod identify;
 mod impersonate;

@@ -14,7 +14,7 @@ use crate::{
     Answer, Call, Content, User, Verb,
     admit::Terms,
     collection::Collection,
-    crds, delete, list,
+    crds, delete, expiry, list,
     mount::Point,
     read,
     registry::{ClusterId, Origin, Registry, Resource, Served},
@@ -124,6 +124,7 @@ impl Serving {
                 };
                 drop(self.tasks.spawn("claims-repair", repair));
             }
+            expiry::start(self, &served);
         }
         crds::open(self).await
     }

@@ -31,6 +31,14 @@ pub(crate) struct DeleteOptions {
 }
 
 impl DeleteOptions {
+    /// Returns options that let an object leave only as it was at this revision.
+    pub(crate) fn at(revision: store::Revision) -> Self {
+        Self {
+            resource_version: Some(Text::from(revision.to_string())),
+            ..Self::default()
+        }
+    }
+
     /// Reads the options of a request: of its body if it has one, else of its query.
     ///
     /// # Errors
