@@ -10,13 +10,14 @@
 mod approval;
 mod compile;
 mod definition;
+mod lifetime;
 mod status;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use api::{GroupVersion, Status, Text, Value, meta::Meta};
 use base::Chain;
-use schema::{Kind, Shape, View};
+use schema::{Kind, Lifetime, Shape, View};
 use store::{Revision, StoreError};
 
 use crate::{
@@ -81,8 +82,8 @@ struct Known {
     taken: Taken,
     /// Some name is taken by another; looked at again when names become free.
     conflicts: bool,
-    /// What the kind was made of: uid, generation and accepted names.
-    made_of: Option<(String, i64, Value)>,
+    /// What the kind was made of: uid, generation, accepted names and the lifetime of objects.
+    made_of: Option<(String, i64, Value, Lifetime)>,
     served: Option<Arc<Served>>,
     cleaning: bool,
 }
@@ -318,7 +319,12 @@ impl Definitions {
             .unwrap_or_default();
         let is_established = status::is_true(object, "Established");
         let meta = Meta::of(object);
-        let made_of = (meta.uid().to_owned(), meta.generation(), accepted.clone());
+        let made_of = (
+            meta.uid().to_owned(),
+            meta.generation(),
+            accepted.clone(),
+            lifetime::of(object),
+        );
         let known = self.known.entry(name.clone()).or_default();
         known.group = Text::new(object.str_at(&["spec", "group"]).unwrap_or_default());
         known.taken = taken(&accepted);

@@ -77,6 +77,7 @@ pub(crate) fn kind(object: &Value, shared: &Shared) -> Kind {
         traits: Traits {
             generation: Generation::AllButStatus,
             custom: true,
+            lifetime: super::lifetime::of(object),
             ..Traits::default()
         },
         names,

@@ -185,6 +185,7 @@ fn wrong(object: &Value, old: Option<&Value>, meta: &Shape) -> Vec<Error> {
         let why = r#"must be spec.names.plural+"."+spec.group"#;
         errors.push(Error::invalid(&place, name, why));
     }
+    errors.extend(super::lifetime::wrong(object));
     let place = path.child("group");
     if group.is_empty() {
         errors.push(Error::required(&place, ""));

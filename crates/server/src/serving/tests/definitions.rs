@@ -478,3 +478,59 @@ async fn custom_resources_are_applied_by_their_schema() {
         ]],
     );
 }
+
+#[tokio::test]
+async fn objects_leave_when_their_definition_says_so() {
+    let bench = Bench::new();
+    bench.serving.open().await.expect("the store reads");
+    let with = |ttl: &str| {
+        let body = definition("example.com", "foos", "Foo");
+        let named = r#""metadata":{"#;
+        let annotated = format!(r#""metadata":{{"annotations":{{"pintle.dev/ttl":"{ttl}"}},"#);
+        body.replacen(named, &annotated, 1)
+    };
+    let refused = bench.send(&format!("POST {CRDS}"), &with("soon")).await;
+    assert_eq!(refused.code, 422, "{}", refused.body);
+    let wrong =
+        r#"metadata.annotations[pintle.dev/ttl]: Invalid value: \"soon\": must be a duration"#;
+    assert!(refused.body.contains(wrong), "{}", refused.body);
+    bench
+        .ok(&format!("POST {CRDS}"), &with(".spec.text+1m"))
+        .await;
+    let foo = |name: &str, text: &str| {
+        let kind = r#""apiVersion":"example.com/v1","kind":"Foo""#;
+        format!(r#"{{{kind},"metadata":{{"name":"{name}"}},"spec":{{"text":"{text}"}}}}"#)
+    };
+    bench
+        .until(&format!("GET {FOOS}"), |list| list.code == 200)
+        .await;
+    for (name, text) in [
+        ("short", "1h"),
+        ("long", "2026-01-02T05:00:00Z"),
+        ("endless", ""),
+    ] {
+        bench.ok(&format!("POST {FOOS}"), &foo(name, text)).await;
+    }
+    for _ in 0..100 {
+        bench.clock.advance(std::time::Duration::from_secs(36));
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let here = bench.ok(&format!("GET {FOOS}"), "").await;
+    assert_eq!(
+        here.matches(r#""name":"#).count(),
+        3,
+        "an hour is not yet an hour and a minute"
+    );
+    bench.clock.advance(std::time::Duration::from_secs(60));
+    let gone = |list: &Reply| !list.body.contains(r#""name":"short""#);
+    bench.until(&format!("GET {FOOS}"), gone).await;
+    bench.clock.advance(std::time::Duration::from_secs(3_600));
+    let left = bench
+        .until(&format!("GET {FOOS}"), |list| {
+            !list.body.contains(r#""name":"long""#)
+        })
+        .await;
+    assert!(left.body.contains(r#""name":"endless""#), "{}", left.body);
+}
