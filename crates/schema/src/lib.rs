@@ -38,6 +38,7 @@
 
 pub mod allot;
 pub mod apply;
+pub mod cel;
 pub mod columns;
 pub mod decode;
 pub mod default;

@@ -4,7 +4,7 @@
 //! change is not looked at again (upstream calls it ratcheting). [`meta`] validates the metadata
 //! of any object.
 
-mod format;
+pub(crate) mod format;
 pub mod meta;
 mod pattern;
 mod structure;
@@ -15,6 +15,7 @@ use api::{Value, field};
 use crate::{Shape, ShapeId, Shapes};
 
 pub(crate) use format::is_supported as format_is_supported;
+pub(crate) use pattern::compile as compile_pattern;
 pub use pattern::Pattern;
 
 /// How many errors are reported at most: what a client can read, not what an attacker can ask for.

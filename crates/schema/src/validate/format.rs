@@ -7,7 +7,7 @@ use std::net::Ipv6Addr;
 use api::names::validate::{dns1123_label, dns1123_subdomain};
 
 /// Returns whether `text` breaks the format. Unknown formats are never broken.
-pub(super) fn is_wrong(format: &str, text: &str) -> bool {
+pub(crate) fn is_wrong(format: &str, text: &str) -> bool {
     let right: fn(&str) -> bool = match format.replace('-', "").as_str() {
         "bsonobjectid" => |text| text.len() == 24 && all(text, |c| c.is_ascii_hexdigit()),
         "uri" => is_uri,

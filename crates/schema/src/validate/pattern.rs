@@ -65,7 +65,8 @@ impl PartialEq for Pattern {
     }
 }
 
-fn compile(text: &str) -> Result<Regex, String> {
+/// Compiles a pattern as Go means it.
+pub(crate) fn compile(text: &str) -> Result<Regex, String> {
     let build = |text: &str| {
         RegexBuilder::new(text)
             .size_limit(COMPILED_BYTES_MAX)

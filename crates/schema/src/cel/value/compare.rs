@@ -1,0 +1,231 @@
+//! Equality and order of values.
+
+use std::{cmp::Ordering, rc::Rc};
+
+use api::Value;
+
+use super::{Declared, Fault, List, Map, Val};
+use crate::{ListKind, cel::declared::DeclKind};
+
+/// Returns whether two values are equal. Values of different types are not, except numbers.
+pub(in super::super) fn equal(a: &Val<'_>, b: &Val<'_>) -> Result<bool, Fault> {
+    Ok(match (a, b) {
+        (Val::Null, Val::Null) => true,
+        (Val::Bool(a), Val::Bool(b)) => a == b,
+        (Val::Int(a), Val::Int(b)) | (Val::Duration(a), Val::Duration(b)) => a == b,
+        (
+            Val::Int(_) | Val::Uint(_) | Val::Double(_),
+            Val::Int(_) | Val::Uint(_) | Val::Double(_),
+        ) => number_order(a, b) == Some(Ordering::Equal),
+        (Val::String(a), Val::String(b)) | (Val::Type(a), Val::Type(b)) => {
+            a.as_str() == b.as_str()
+        }
+        (Val::Bytes(a), Val::Bytes(b)) => a.as_slice() == b.as_slice(),
+        (Val::Timestamp(a), Val::Timestamp(b)) => a == b,
+        (Val::List(a), Val::List(b)) => equal_lists(a, b)?,
+        (Val::Map(a), Val::Map(b)) => equal_maps(a, b)?,
+        (Val::Optional(a), Val::Optional(b)) => match (a, b) {
+            (Some(a), Some(b)) => Rc::ptr_eq(a, b) || equal(a, b)?,
+            (None, None) => true,
+            _ => false,
+        },
+        (Val::Extension(a), Val::Extension(b)) if a.type_name() == b.type_name() => a.equals(b),
+        (Val::Hidden(a), Val::Hidden(b)) => a == b,
+        (Val::Null, _) | (_, Val::Null) => false,
+        (Val::Extension(_) | Val::List(List::Node(_, Some(_))), _) => {
+            return Err(Fault::no_overload());
+        }
+        (Val::Map(Map::Node(_, Some(_))), _) => return Err(Fault::no_overload()),
+        _ => false,
+    })
+}
+
+fn equal_lists(a: &List<'_>, b: &List<'_>) -> Result<bool, Fault> {
+    if a.len() != b.len() {
+        return Ok(false);
+    }
+    if let List::Node(items, Some(declared)) = a
+        && let DeclKind::List { kind, .. } = &declared.decls.get(declared.id).kind
+    {
+        match kind {
+            ListKind::Atomic => {}
+            ListKind::Set => return same_members(a, b),
+            ListKind::Map(keys) => {
+                if let List::Node(others, Some(_)) = b {
+                    return same_entries((items, *declared), others, keys);
+                }
+            }
+        }
+    }
+    for place in 0..a.len() {
+        if !equal(&a.get(place)?, &b.get(place)?)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn same_members(a: &List<'_>, b: &List<'_>) -> Result<bool, Fault> {
+    for item in b.items() {
+        if !contains(a, &item?)? {
+            return Ok(false);
+        }
+    }
+    for item in a.items() {
+        if !contains(b, &item?)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Compares lists whose items are told apart by keys; their order does not matter.
+fn same_entries(
+    (items, declared): (&[Value], Declared<'_>),
+    others: &[Value],
+    keys: &[api::Text],
+) -> Result<bool, Fault> {
+    let DeclKind::List { item, .. } = &declared.decls.get(declared.id).kind else {
+        return Ok(false);
+    };
+    let decls = declared.decls;
+    for other in others {
+        let same = |mine: &&Value| keys.iter().all(|key| mine.get(key) == other.get(key));
+        let Some(mine) = items.iter().find(same) else {
+            return Ok(false);
+        };
+        let of = |value| Val::declared(value, Declared { decls, id: *item });
+        if !equal(&of(mine)?, &of(other)?)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn equal_maps(a: &Map<'_>, b: &Map<'_>) -> Result<bool, Fault> {
+    if let (Map::Node(a, Some(_)), Map::Node(b, Some(_))) = (a, b)
+        && std::ptr::eq(*a, *b)
+    {
+        return Ok(true);
+    }
+    if a.len() != b.len() {
+        return Ok(false);
+    }
+    if let (Map::Node(object, Some(declared)), Map::Node(other, Some(_))) = (a, b)
+        && let DeclKind::Object { .. } = &declared.decls.get(declared.id).kind
+    {
+        let decl = declared.decls.get(declared.id);
+        for (name, value) in object.iter() {
+            let Some(field) = decl.field_named(name) else {
+                if other.get(name).is_some_and(|theirs| theirs != value) {
+                    return Ok(false);
+                }
+                continue;
+            };
+            let decls = declared.decls;
+            let of = |value: &'_ Value| -> Result<bool, Fault> { Ok(value.is_null()) };
+            let mine_absent = of(value)?;
+            let theirs = other.get(name).filter(|value| !value.is_null());
+            match (mine_absent, theirs) {
+                (true, None) => {}
+                (false, Some(theirs)) => {
+                    let place = Declared { decls, id: field.decl };
+                    let mine = Val::declared(value, place)?;
+                    if !equal(&mine, &Val::declared(theirs, place)?)? {
+                        return Ok(false);
+                    }
+                }
+                _ => return Ok(false),
+            }
+        }
+        return Ok(true);
+    }
+    for key in a.keys() {
+        match (a.find(&key)?, b.find(&key)?) {
+            (Some(a), Some(b)) if equal(&a, &b)? => {}
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+/// Returns whether a list holds a value.
+pub(in super::super) fn contains(list: &List<'_>, value: &Val<'_>) -> Result<bool, Fault> {
+    let mut fault = None;
+    for item in list.items() {
+        match item.and_then(|item| equal(&item, value)) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(found) => fault = fault.or(Some(found)),
+        }
+    }
+    fault.map_or(Ok(false), Err)
+}
+
+/// Returns whether two values are the same key of a map.
+pub(super) fn same_key(a: &Val<'_>, b: &Val<'_>) -> bool {
+    match (a, b) {
+        (Val::String(a), Val::String(b)) => a.as_str() == b.as_str(),
+        (Val::Bool(a), Val::Bool(b)) => a == b,
+        (
+            Val::Int(_) | Val::Uint(_) | Val::Double(_),
+            Val::Int(_) | Val::Uint(_) | Val::Double(_),
+        ) => number_order(a, b) == Some(Ordering::Equal),
+        _ => false,
+    }
+}
+
+/// Orders two values of one kind.
+pub(in super::super) fn order(a: &Val<'_>, b: &Val<'_>) -> Result<Ordering, Fault> {
+    Ok(match (a, b) {
+        (Val::Int(a), Val::Int(b)) | (Val::Duration(a), Val::Duration(b)) => a.cmp(b),
+        (Val::Bool(a), Val::Bool(b)) => a.cmp(b),
+        (Val::String(a), Val::String(b)) => a.as_str().cmp(b.as_str()),
+        (Val::Bytes(a), Val::Bytes(b)) => a.as_slice().cmp(b.as_slice()),
+        (Val::Timestamp(a), Val::Timestamp(b)) => a.cmp(b),
+        (
+            Val::Int(_) | Val::Uint(_) | Val::Double(_),
+            Val::Int(_) | Val::Uint(_) | Val::Double(_),
+        ) => {
+            let ordered = number_order(a, b);
+            return ordered.ok_or_else(|| Fault::new("NaN values cannot be ordered"));
+        }
+        _ => return Err(Fault::no_overload()),
+    })
+}
+
+/// Orders numbers of any type exactly.
+fn number_order(a: &Val<'_>, b: &Val<'_>) -> Option<Ordering> {
+    match (a, b) {
+        (Val::Double(a), Val::Double(b)) => a.partial_cmp(b),
+        (Val::Double(a), whole) => float_order(*a, integer(whole)?),
+        (whole, Val::Double(b)) => float_order(*b, integer(whole)?).map(Ordering::reverse),
+        (a, b) => Some(integer(a)?.cmp(&integer(b)?)),
+    }
+}
+
+fn integer(value: &Val<'_>) -> Option<i128> {
+    match value {
+        Val::Int(value) => Some(i128::from(*value)),
+        Val::Uint(value) => Some(i128::from(*value)),
+        _ => None,
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the value was found to fit")]
+fn float_order(float: f64, whole: i128) -> Option<Ordering> {
+    if float.is_nan() {
+        return None;
+    }
+    if float >= 2e19 {
+        return Some(Ordering::Greater);
+    }
+    if float <= -2e19 {
+        return Some(Ordering::Less);
+    }
+    let down = float.floor();
+    Some(match (down as i128).cmp(&whole) {
+        Ordering::Equal if float > down => Ordering::Greater,
+        other => other,
+    })
+}
