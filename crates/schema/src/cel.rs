@@ -39,7 +39,7 @@ pub use escape::{escape, unescape};
 pub use estimate::Range;
 pub use issue::Issues;
 pub use kind::Type;
-pub use parse::{Macros, parse};
+pub use parse::{Dialect, parse};
 pub use program::{CompileError, Program, Run};
 pub use time::Time;
 pub use value::Val;

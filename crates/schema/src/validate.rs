@@ -15,8 +15,8 @@ use api::{Value, field};
 use crate::{Shape, ShapeId, Shapes};
 
 pub(crate) use format::is_supported as format_is_supported;
-pub(crate) use pattern::compile as compile_pattern;
 pub use pattern::Pattern;
+pub(crate) use pattern::compile as compile_pattern;
 
 /// How many errors are reported at most: what a client can read, not what an attacker can ask for.
 pub const ERRORS_MAX: usize = 1_000;

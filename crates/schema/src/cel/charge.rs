@@ -29,7 +29,10 @@ pub(super) enum Charge {
     /// Looking at everything in the first argument.
     Traverse,
     /// Comparing networks: with a network rather than an address, written as a string.
-    Network { network: bool, text: bool },
+    Network {
+        network: bool,
+        text: bool,
+    },
     /// Matching a named format.
     Format,
     /// Reading a selector.
@@ -68,15 +71,44 @@ impl Charge {
     fn of_library(function: &str, overload: &str, args: usize) -> Option<Self> {
         Some(match function {
             "check" => Self::Fixed(CHECK_COST),
-            "serviceAccount" | "path" | "group" | "resource" | "subresource" | "namespace"
-            | "name" | "allowed" | "reason" | "error" | "errored" | "masked" | "prefixLength"
-            | "family" | "isUnspecified" | "isLoopback" | "isLinkLocalMulticast"
-            | "isLinkLocalUnicast" | "isGlobalUnicast" | "format.named" | "sign" | "asInteger"
-            | "isInteger" | "asApproximateFloat" | "isGreaterThan" | "isLessThan"
-            | "compareTo" | "add" | "sub" | "major" | "minor" | "patch" | "getScheme"
-            | "getHostname" | "getHost" | "getPort" | "getEscapedPath" | "getQuery" => {
-                Self::Fixed(1)
-            }
+            "serviceAccount"
+            | "path"
+            | "group"
+            | "resource"
+            | "subresource"
+            | "namespace"
+            | "name"
+            | "allowed"
+            | "reason"
+            | "error"
+            | "errored"
+            | "masked"
+            | "prefixLength"
+            | "family"
+            | "isUnspecified"
+            | "isLoopback"
+            | "isLinkLocalMulticast"
+            | "isLinkLocalUnicast"
+            | "isGlobalUnicast"
+            | "format.named"
+            | "sign"
+            | "asInteger"
+            | "isInteger"
+            | "asApproximateFloat"
+            | "isGreaterThan"
+            | "isLessThan"
+            | "compareTo"
+            | "add"
+            | "sub"
+            | "major"
+            | "minor"
+            | "patch"
+            | "getScheme"
+            | "getHostname"
+            | "getHost"
+            | "getPort"
+            | "getEscapedPath"
+            | "getQuery" => Self::Fixed(1),
             "fieldSelector" | "labelSelector" if args >= 2 => Self::Selector,
             "isSorted" | "sum" | "max" | "min" | "indexOf" | "lastIndexOf" | "includes" => {
                 Self::Traverse
@@ -105,10 +137,14 @@ impl Charge {
                 Self::Scan(0, STRING_FACTOR)
             }
             "in_list" => Self::Items,
-            "less_string" | "greater_string" | "less_equals_string" | "greater_equals_string"
-            | "less_bytes" | "greater_bytes" | "less_equals_bytes" | "greater_equals_bytes" => {
-                Self::Shorter
-            }
+            "less_string"
+            | "greater_string"
+            | "less_equals_string"
+            | "greater_equals_string"
+            | "less_bytes"
+            | "greater_bytes"
+            | "less_equals_bytes"
+            | "greater_equals_bytes" => Self::Shorter,
             "add_string" | "add_bytes" => Self::Both,
             "matches" | "matches_string" => Self::Pattern,
             "contains_string" => Self::Search,
@@ -217,7 +253,9 @@ fn traversal(value: &Val<'_>) -> u64 {
 }
 
 fn list_traversal(list: &List<'_>) -> u64 {
-    let costs = list.items().map(|item| item.map_or(1, |item| traversal(&item)));
+    let costs = list
+        .items()
+        .map(|item| item.map_or(1, |item| traversal(&item)));
     costs.fold(0, u64::saturating_add)
 }
 

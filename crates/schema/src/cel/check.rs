@@ -8,6 +8,7 @@ use super::{
     declared::Decls,
     issue::Issues,
     kind::{Type, Unifier, most_general},
+    parse::Dialect,
 };
 
 /// What an expression may speak of.
@@ -15,6 +16,8 @@ use super::{
 pub struct Env<'a> {
     /// Which functions there are.
     pub version: Version,
+    /// What else is well.
+    pub dialect: Dialect,
     /// Names and types of the variables.
     pub variables: Vec<(&'a str, Type)>,
     /// Where object types are declared.
@@ -402,6 +405,9 @@ impl Checker<'_> {
         };
         if self.unifier.assignable(&before, &kind) {
             return most_general(&before, &kind).clone();
+        }
+        if self.env.dialect == Dialect::Open {
+            return Type::Dyn;
         }
         self.mismatch(expr, &before, &kind);
         Type::Error

@@ -207,9 +207,8 @@ impl Declarer {
                 }
                 let size_min = self.decls.get(item).size_min;
                 let declared = rules.and_then(|rules| rules.max_items);
-                let most = declared.map_or((REQUEST_SIZE_MAX - 2) / (size_min + 1), |most| {
-                    most.max(0)
-                });
+                let most =
+                    declared.map_or((REQUEST_SIZE_MAX - 2) / (size_min + 1), |most| most.max(0));
                 let kind = kind.clone();
                 Some(Decl::new(DeclKind::List { item, kind }, most, 2))
             }
@@ -225,9 +224,8 @@ impl Declarer {
                 }
                 let size_min = self.decls.get(value).size_min;
                 let declared = rules.and_then(|rules| rules.max_properties);
-                let most = declared.map_or((REQUEST_SIZE_MAX - 2) / (size_min + 6), |most| {
-                    most.max(0)
-                });
+                let most =
+                    declared.map_or((REQUEST_SIZE_MAX - 2) / (size_min + 6), |most| most.max(0));
                 Some(Decl::new(DeclKind::Map { value }, most, 2))
             }
             Form::Struct(shape) => {

@@ -253,7 +253,8 @@ impl<'a> Coster<'a> {
         let init = self.cost(&fold.init);
         let mut sum = range.plus(init);
         let never = matches!(fold.condition.kind, ExprKind::Literal(Literal::Bool(false)));
-        let is_bind = fold.range.is_empty_list() && never && fold.accumulator != super::ast::ACCUMULATOR;
+        let is_bind =
+            fold.range.is_empty_list() && never && fold.accumulator != super::ast::ACCUMULATOR;
         let before = self.locals.len();
         self.push_local(&fold.accumulator, &fold.init);
         if is_bind {

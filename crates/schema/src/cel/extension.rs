@@ -58,8 +58,14 @@ pub struct ResourceCheck {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the variants say it")]
 pub enum Request<'q> {
-    Path { path: &'q str, verb: &'q str },
-    Resource { check: &'q ResourceCheck, verb: &'q str },
+    Path {
+        path: &'q str,
+        verb: &'q str,
+    },
+    Resource {
+        check: &'q ResourceCheck,
+        verb: &'q str,
+    },
 }
 
 /// The answer of an authorizer.

@@ -102,7 +102,11 @@ impl fmt::Display for Issues {
             write!(f, "\n | {snippet}\n | ")?;
             let mut letters = snippet.chars();
             for letter in letters.by_ref().take(column) {
-                f.write_str(if letter.len_utf8() > 1 { "\u{ff0e}" } else { "." })?;
+                f.write_str(if letter.len_utf8() > 1 {
+                    "\u{ff0e}"
+                } else {
+                    "."
+                })?;
             }
             let wide = letters.next().is_some_and(|letter| letter.len_utf8() > 1);
             f.write_str(if wide { "\u{ff3e}" } else { "^" })?;

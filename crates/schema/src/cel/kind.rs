@@ -310,9 +310,7 @@ impl Unifier {
         match (from, to) {
             (Type::Type(_), Type::Type(_)) => true,
             (Type::List(a), Type::List(b)) => self.assign(a, b),
-            (Type::Map(a), Type::Map(b)) => {
-                self.assign(&a.0, &b.0) && self.assign(&a.1, &b.1)
-            }
+            (Type::Map(a), Type::Map(b)) => self.assign(&a.0, &b.0) && self.assign(&a.1, &b.1),
             (Type::Opaque(a), Type::Opaque(b)) => {
                 a.0 == b.0 && self.assign_all(a.1.iter(), b.1.iter())
             }

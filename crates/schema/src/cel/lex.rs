@@ -442,7 +442,10 @@ fn escape(
     if bytes {
         return plain(out, u8::try_from(value).map_err(|_| WRONG)?);
     }
-    push(out, char::from_u32(value).ok_or("invalid unicode code point")?);
+    push(
+        out,
+        char::from_u32(value).ok_or("invalid unicode code point")?,
+    );
     Ok(())
 }
 

@@ -32,7 +32,15 @@ fn mismatch<'a>() -> Outcome<'a> {
 pub(super) fn is_conversion(name: &str) -> bool {
     matches!(
         name,
-        "bool" | "bytes" | "double" | "duration" | "dyn" | "int" | "string" | "timestamp" | "type"
+        "bool"
+            | "bytes"
+            | "double"
+            | "duration"
+            | "dyn"
+            | "int"
+            | "string"
+            | "timestamp"
+            | "type"
             | "uint"
     )
 }
@@ -68,7 +76,11 @@ pub(super) fn find(name: &str, is_member: bool, args: usize) -> Option<Function>
         "timestamp" => convert::timestamp,
         "uint" => convert::uint,
         "matches" => regex::matches,
-        "optional.of" => |args| args.first().cloned().map_or_else(mismatch, |value| Ok(Val::some(value))),
+        "optional.of" => |args| {
+            args.first()
+                .cloned()
+                .map_or_else(mismatch, |value| Ok(Val::some(value)))
+        },
         "optional.ofNonZeroValue" => lists::non_zero,
         "optional.none" => |_| Ok(Val::Optional(None)),
         "optional.unwrap" => lists::unwrap,

@@ -4,7 +4,7 @@
 
 use super::{
     ast::{ACCUMULATOR, Comprehension, Expr, ExprKind, Literal, UNUSED, op},
-    parse::{Macros, Parser},
+    parse::{Dialect, Parser},
 };
 
 /// Expands a call without target; gives its arguments back if it is no macro.
@@ -49,7 +49,9 @@ pub(super) fn expand_member(
         ("optMap", 2) => maker.opt_map(target, args, true),
         ("optFlatMap", 2) => maker.opt_map(target, args, false),
         ("sortBy", 2) => maker.sort_by(target, args),
-        ("bind", 3) if maker.parser.macros() == Macros::All && is_cel(&target) => maker.bind(args),
+        ("bind", 3) if maker.parser.dialect() == Dialect::Open && is_cel(&target) => {
+            maker.bind(args)
+        }
         _ => return Err((target, args)),
     };
     Ok(expanded.unwrap_or_else(|(place, words)| parser.error(place, words)))
@@ -309,9 +311,9 @@ impl Maker<'_, '_> {
         let input = self.parser.ident(self.at, INPUT);
         let keys = self.map(input, args)?;
         let input = self.parser.ident(self.at, INPUT);
-        let sorted =
-            self.parser
-                .member_call(self.at, "@sortByAssociatedKeys", input, vec![keys]);
+        let sorted = self
+            .parser
+            .member_call(self.at, "@sortByAssociatedKeys", input, vec![keys]);
         Ok(self.bound(INPUT.to_owned(), target, sorted))
     }
 }

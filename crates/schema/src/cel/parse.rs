@@ -19,24 +19,44 @@ const DEPTH_MAX: u16 = 250;
 
 /// Words that are no names of variables or functions.
 pub(super) const RESERVED: [&str; 21] = [
-    "as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in",
-    "let", "loop", "package", "namespace", "null", "return", "true", "var", "void", "while",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "false",
+    "for",
+    "function",
+    "if",
+    "import",
+    "in",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "null",
+    "return",
+    "true",
+    "var",
+    "void",
+    "while",
 ];
 
-/// Which macros there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Macros {
-    /// Those of Kubernetes.
+/// What is well in an expression besides the functions there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// That of Kubernetes: lists and maps of one type, no `cel.bind`.
+    #[default]
     Kubernetes,
-    /// Those of Kubernetes and `cel.bind`.
-    All,
+    /// That of the language's own conformance tests.
+    Open,
 }
 
 /// Reads an expression.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn parse(source: &str, macros: Macros) -> Result<Ast, Issues> {
+pub fn parse(source: &str, dialect: Dialect) -> Result<Ast, Issues> {
     let mut issues = Issues::new(source);
     let length = source.chars().count();
     if length > LENGTH_MAX {
@@ -52,7 +72,7 @@ pub fn parse(source: &str, macros: Macros) -> Result<Ast, Issues> {
         place: 0,
         issues,
         ids: 0,
-        macros,
+        dialect,
         rules: [0; 4],
         closers: vec![Kind::End],
     };
@@ -87,7 +107,7 @@ pub(super) struct Parser<'a> {
     place: usize,
     issues: Issues,
     ids: u32,
-    macros: Macros,
+    dialect: Dialect,
     rules: [u16; 4],
     /// What may close or go on after the parts that are being read, outermost first.
     closers: Vec<Kind>,
@@ -192,8 +212,8 @@ impl Parser<'_> {
         self.node(at, ExprKind::Error)
     }
 
-    pub(super) fn macros(&self) -> Macros {
-        self.macros
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     fn call_or_macro(&mut self, at: u32, function: &str, args: Vec<Expr>) -> Read<Expr> {
@@ -333,9 +353,8 @@ impl Parser<'_> {
         let count = &mut self.rules[rule as usize];
         *count += 1;
         if *count > DEPTH_MAX {
-            self.issues.add_whole(format!(
-                "expression recursion limit exceeded: {DEPTH_MAX}"
-            ));
+            self.issues
+                .add_whole(format!("expression recursion limit exceeded: {DEPTH_MAX}"));
             return Err(Stop);
         }
         Ok(())

@@ -183,8 +183,9 @@ impl<'a> Planner<'a> {
                         optional: entry.optional,
                     });
                 }
-                let plain =
-                    |entry: &MapEntry| is_const(&entry.key) && is_const(&entry.value) && !entry.optional;
+                let plain = |entry: &MapEntry| {
+                    is_const(&entry.key) && is_const(&entry.value) && !entry.optional
+                };
                 if made.iter().all(plain) {
                     return Ok(Node::Const(constant_map(made)?));
                 }

@@ -8,7 +8,7 @@ use super::{
     issue::Issues,
     kind::Type,
     literals,
-    parse::{Macros, parse},
+    parse::{Dialect, parse},
     plan::{Node, plan},
     run::Machine,
     value::{Fault, Outcome, Val},
@@ -55,22 +55,11 @@ impl Program {
         env: &Env<'_>,
         root: Option<DeclId>,
     ) -> Result<Self, CompileError> {
-        Self::compile_with(source, env, root, Macros::Kubernetes)
-    }
-
-    /// Compiles an expression in which other macros are known.
-    ///
-    /// # Errors
-    /// [`CompileError`] with upstream's words.
-    pub fn compile_with(
-        source: &str,
-        env: &Env<'_>,
-        root: Option<DeclId>,
-        macros: Macros,
-    ) -> Result<Self, CompileError> {
-        let ast = parse(source, macros).map_err(CompileError::Issues)?;
+        let ast = parse(source, env.dialect).map_err(CompileError::Issues)?;
         let checked = check::check(ast, source, env).map_err(CompileError::Issues)?;
-        literals::check(&checked, source).map_err(CompileError::Issues)?;
+        if env.dialect == Dialect::Kubernetes {
+            literals::check(&checked, source).map_err(CompileError::Issues)?;
+        }
         let planned = plan(&checked, env.decls);
         let (node, slots) =
             planned.map_err(|fault| CompileError::Program(fault.text().to_owned()))?;

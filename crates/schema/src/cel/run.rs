@@ -4,7 +4,10 @@ use std::rc::Rc;
 
 use super::{
     charge::Charge,
-    plan::{Attribute, CallNode, Fold, FoldKind, ListNode, MapEntry, Node, Qualifier, QualifierKind, Root},
+    plan::{
+        Attribute, CallNode, Fold, FoldKind, ListNode, MapEntry, Node, Qualifier, QualifierKind,
+        Root,
+    },
     value::{Declared, Fault, List, Map, Outcome, Val, equal, show},
 };
 
@@ -136,6 +139,7 @@ impl<'a, 'v> Machine<'a, 'v> {
 
     fn qualify_all(&mut self, root: Val<'a>, attribute: &'a Attribute) -> Outcome<'a> {
         let (mut value, mut optional) = match root {
+            Val::Optional(None) if attribute.test_only => return Ok(Val::Bool(false)),
             Val::Optional(None) => return Ok(Val::Optional(None)),
             Val::Optional(Some(inner)) => ((*inner).clone(), true),
             other => (other, false),
@@ -156,7 +160,9 @@ impl<'a, 'v> Machine<'a, 'v> {
                     return Ok(Val::Bool(matches!(found, Found::Value(_))));
                 }
                 Found::Value(found) => value = found,
-                Found::Missing(_) if tests => return Ok(Val::Bool(false)),
+                Found::Missing(_) if tests || (optional && attribute.test_only) => {
+                    return Ok(Val::Bool(false));
+                }
                 Found::Missing(_) if optional => return Ok(Val::Optional(None)),
                 Found::Missing(fault) => return Err(fault),
             }
@@ -551,16 +557,24 @@ fn find<'a>(value: &Val<'a>, key: &Val<'_>) -> Result<Found<'a>, Fault> {
     }
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "the float was found to be whole")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the float was found to be whole"
+)]
 fn place_of(key: &Val<'_>) -> Result<i64, Fault> {
     match key {
         Val::Int(place) => Ok(*place),
         Val::Uint(place) => Ok(i64::try_from(*place).unwrap_or(i64::MAX)),
         Val::Double(place) if place.fract() == 0.0 => Ok(*place as i64),
-        Val::Double(_) => Err(Fault::new(format!("unsupported index value {} in list", show(key)))),
+        Val::Double(_) => Err(Fault::new(format!(
+            "unsupported index value {} in list",
+            show(key)
+        ))),
         other => {
             let name = other.type_name();
-            Err(Fault::new(format!("unsupported index type '{name}' in list")))
+            Err(Fault::new(format!(
+                "unsupported index type '{name}' in list"
+            )))
         }
     }
 }

@@ -31,7 +31,10 @@ impl Time {
         (SECS_MIN..=SECS_MAX).contains(&time.secs()).then_some(time)
     }
 
-    #[allow(clippy::cast_possible_truncation, reason = "moments lie between the years 1 and 9999")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "moments lie between the years 1 and 9999"
+    )]
     pub(super) fn secs(self) -> i64 {
         self.nanos.div_euclid(i128::from(SECOND)) as i64
     }
@@ -60,7 +63,8 @@ impl Time {
             digits.then(|| part.parse().ok()).flatten()
         };
         let is = |at: usize, wanted: &[u8]| bytes.get(at).is_some_and(|byte| wanted.contains(byte));
-        let separated = is(4, b"-") && is(7, b"-") && is(10, b"Tt ") && is(13, b":") && is(16, b":");
+        let separated =
+            is(4, b"-") && is(7, b"-") && is(10, b"Tt ") && is(13, b":") && is(16, b":");
         if !separated {
             return None;
         }
@@ -77,7 +81,11 @@ impl Time {
             if length == 0 {
                 return None;
             }
-            let digits = after.bytes().take(length).chain(std::iter::repeat(b'0')).take(9);
+            let digits = after
+                .bytes()
+                .take(length)
+                .chain(std::iter::repeat(b'0'))
+                .take(9);
             fraction = digits.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
             rest = &after[length..];
         }
@@ -95,10 +103,16 @@ impl Time {
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (days, second) = (self.secs().div_euclid(86_400), self.secs().rem_euclid(86_400));
+        let (days, second) = (
+            self.secs().div_euclid(86_400),
+            self.secs().rem_euclid(86_400),
+        );
         let (year, month, day) = civil(days);
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+        )?;
         if self.fraction() > 0 {
             let digits = format!("{:09}", self.fraction());
             write!(f, ".{}", digits.trim_end_matches('0'))?;
@@ -140,7 +154,11 @@ fn days_of(year: i64, month: i64, day: i64) -> Option<i64> {
         return None;
     }
     // Years begin in March, so that the leap day is their last.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
     let era = year.div_euclid(400);
     let of_era = year.rem_euclid(400);
     let of_year = (153 * month + 2) / 5 + day - 1;
@@ -186,8 +204,8 @@ pub(super) fn formatted<'a>(kind: &DeclKind, text: &str) -> Outcome<'a> {
         DeclKind::Bytes => {
             use base64::Engine;
             let bytes = base64::engine::general_purpose::STANDARD.decode(text);
-            let bytes = bytes
-                .map_err(|_| Fault::new(format!("Invalid byte formatted string {text}")))?;
+            let bytes =
+                bytes.map_err(|_| Fault::new(format!("Invalid byte formatted string {text}")))?;
             Ok(Val::Bytes(Octets::Shared(bytes.into())))
         }
         _ => Err(Fault::new("invalid data, expected another type")),
@@ -202,10 +220,13 @@ fn parse_duration(text: &str) -> Option<i64> {
     let mut rest = text.trim_start();
     let mut total: f64 = 0.0;
     while !rest.is_empty() {
-        let end = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.' && letter != '-')?;
+        let end =
+            rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.' && letter != '-')?;
         let number: f64 = rest[..end].parse().ok()?;
         rest = rest[end..].trim_start();
-        let end = rest.find(|letter: char| !letter.is_alphabetic()).unwrap_or(rest.len());
+        let end = rest
+            .find(|letter: char| !letter.is_alphabetic())
+            .unwrap_or(rest.len());
         #[allow(clippy::cast_precision_loss, reason = "units are small numbers")]
         let unit = SECOND as f64
             * match &rest[..end] {
@@ -222,7 +243,10 @@ fn parse_duration(text: &str) -> Option<i64> {
         total += number * unit;
         rest = rest[end..].trim_start();
     }
-    #[allow(clippy::cast_possible_truncation, reason = "conversions stop at the bounds")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "conversions stop at the bounds"
+    )]
     (!text.is_empty()).then_some(total as i64)
 }
 
@@ -236,7 +260,9 @@ pub(super) fn part<'a>(name: &str, args: &[Val<'a>]) -> Outcome<'a> {
     };
     let offset = match zone {
         "" | "UTC" | "GMT" | "Etc/UTC" | "Local" => 0,
-        _ => offset_of(zone, false).ok_or_else(|| Fault::new(format!("unknown time zone {zone}")))?,
+        _ => {
+            offset_of(zone, false).ok_or_else(|| Fault::new(format!("unknown time zone {zone}")))?
+        }
     };
     let secs = time.secs() + offset;
     let (days, second) = (secs.div_euclid(86_400), secs.rem_euclid(86_400));
@@ -278,9 +304,15 @@ mod tests {
     #[test]
     fn reads_and_writes_moments() {
         check("2009-02-13T23:31:30Z", Some("2009-02-13T23:31:30Z"));
-        check("2009-02-13T23:31:30.5+02:00", Some("2009-02-13T21:31:30.5Z"));
+        check(
+            "2009-02-13T23:31:30.5+02:00",
+            Some("2009-02-13T21:31:30.5Z"),
+        );
         check("0001-01-01T00:00:00Z", Some("0001-01-01T00:00:00Z"));
-        check("9999-12-31T23:59:59.999999999Z", Some("9999-12-31T23:59:59.999999999Z"));
+        check(
+            "9999-12-31T23:59:59.999999999Z",
+            Some("9999-12-31T23:59:59.999999999Z"),
+        );
         check("0000-12-31T23:59:59Z", None);
         check("2009-02-30T00:00:00Z", None);
         check("2009-02-13", None);

@@ -183,16 +183,20 @@ impl<'a> From<&'a Const> for Val<'a> {
 
 impl<'a> Val<'a> {
     /// Returns a string that the expression made.
-    pub(super) fn text(text: impl AsRef<str>) -> Self {
+    #[must_use]
+    pub fn text(text: impl AsRef<str>) -> Self {
         Self::String(Str::Shared(Rc::from(text.as_ref())))
     }
 
     /// Returns a list that the expression made.
-    pub(super) fn list(items: Vec<Val<'a>>) -> Self {
+    #[must_use]
+    pub fn list(items: Vec<Val<'a>>) -> Self {
         Self::List(List::Made(Rc::new(items)))
     }
 
-    pub(super) fn some(value: Val<'a>) -> Self {
+    /// Returns an optional value that is there.
+    #[must_use]
+    pub fn some(value: Val<'a>) -> Self {
         Self::Optional(Some(Rc::new(value)))
     }
 
@@ -220,7 +224,9 @@ impl<'a> Val<'a> {
             if decl.nullable || matches!(decl.kind, DeclKind::Hidden) {
                 return Ok(Self::Null);
             }
-            return Err(Fault::new("invalid data, got null for schema with nullable=false"));
+            return Err(Fault::new(
+                "invalid data, got null for schema with nullable=false",
+            ));
         }
         #[allow(clippy::cast_precision_loss, reason = "numbers are floats")]
         Ok(match (&decl.kind, value) {
@@ -349,7 +355,10 @@ impl<'a> List<'a> {
     }
 
     /// Returns all items.
-    pub(super) fn to_vec(&self) -> Result<Vec<Val<'a>>, Fault> {
+    ///
+    /// # Errors
+    /// An item is something else than declared.
+    pub fn to_vec(&self) -> Result<Vec<Val<'a>>, Fault> {
         self.items().collect()
     }
 }
@@ -364,7 +373,10 @@ impl<'a> Map<'a> {
     }
 
     /// Returns the value of a key; none if there is none.
-    pub(super) fn find(&self, key: &Val<'_>) -> Result<Option<Val<'a>>, Fault> {
+    ///
+    /// # Errors
+    /// The value is something else than declared, or the key cannot be one.
+    pub fn find(&self, key: &Val<'_>) -> Result<Option<Val<'a>>, Fault> {
         match self {
             Self::Node(object, declared) => {
                 let Some(name) = key.as_str() else {
@@ -389,7 +401,8 @@ impl<'a> Map<'a> {
     }
 
     /// Returns the keys in order.
-    pub(super) fn keys(&self) -> Vec<Val<'a>> {
+    #[must_use]
+    pub fn keys(&self) -> Vec<Val<'a>> {
         match self {
             Self::Node(object, _) => {
                 let names = object.fields().iter();

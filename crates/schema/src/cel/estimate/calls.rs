@@ -1,8 +1,11 @@
 //! What each function costs at most.
 
 use super::{
-    super::{ast::{Expr, ExprKind, Literal}, kind::Type},
-    Arg, Coster, Entries, Estimate, LIST_COST, Range, REGEX_FACTOR, STRING_FACTOR, STRUCT_COST,
+    super::{
+        ast::{Expr, ExprKind, Literal},
+        kind::Type,
+    },
+    Arg, Coster, Entries, Estimate, LIST_COST, REGEX_FACTOR, Range, STRING_FACTOR, STRUCT_COST,
 };
 
 /// Cost of asking an authorizer; an expression may do so twice.
@@ -120,13 +123,44 @@ impl<'a> Coster<'a> {
         let read = |factor: f64| Some(Estimate::cost(self.of(first?).scaled(factor)));
         match function {
             "check" => Some(Estimate::cost(Range::fixed(CHECK_COST))),
-            "serviceAccount" | "path" | "group" | "resource" | "subresource" | "namespace"
-            | "name" | "allowed" | "reason" | "error" | "errored" | "masked" | "prefixLength"
-            | "family" | "isUnspecified" | "isLoopback" | "isLinkLocalMulticast"
-            | "isLinkLocalUnicast" | "isGlobalUnicast" | "format.named" | "sign" | "asInteger"
-            | "isInteger" | "asApproximateFloat" | "isGreaterThan" | "isLessThan"
-            | "compareTo" | "add" | "sub" | "major" | "minor" | "patch" | "getScheme"
-            | "getHostname" | "getHost" | "getPort" | "getEscapedPath" | "getQuery" => one(),
+            "serviceAccount"
+            | "path"
+            | "group"
+            | "resource"
+            | "subresource"
+            | "namespace"
+            | "name"
+            | "allowed"
+            | "reason"
+            | "error"
+            | "errored"
+            | "masked"
+            | "prefixLength"
+            | "family"
+            | "isUnspecified"
+            | "isLoopback"
+            | "isLinkLocalMulticast"
+            | "isLinkLocalUnicast"
+            | "isGlobalUnicast"
+            | "format.named"
+            | "sign"
+            | "asInteger"
+            | "isInteger"
+            | "asApproximateFloat"
+            | "isGreaterThan"
+            | "isLessThan"
+            | "compareTo"
+            | "add"
+            | "sub"
+            | "major"
+            | "minor"
+            | "patch"
+            | "getScheme"
+            | "getHostname"
+            | "getHost"
+            | "getPort"
+            | "getEscapedPath"
+            | "getQuery" => one(),
             "fieldSelector" | "labelSelector" => {
                 Some(Estimate::cost(selector_cost(self.of(first?))))
             }
@@ -177,7 +211,9 @@ impl<'a> Coster<'a> {
             "containsIP" | "containsCIDR" => self.contains(function, id, first?),
             "validate" => {
                 let cost = self.of(first?).scaled(STRING_FACTOR);
-                Some(Estimate::cost(cost.scaled(FORMAT_PATTERN_LENGTH * REGEX_FACTOR)))
+                Some(Estimate::cost(
+                    cost.scaled(FORMAT_PATTERN_LENGTH * REGEX_FACTOR),
+                ))
             }
             "_==_" => equality(args),
             _ => None,
@@ -296,12 +332,18 @@ impl<'a> Coster<'a> {
             }
             "bytes_to_string" => {
                 let size = first?;
-                sized(size.scaled(STRING_FACTOR), Range::new(size.min / 4, size.max))
+                sized(
+                    size.scaled(STRING_FACTOR),
+                    Range::new(size.min / 4, size.max),
+                )
             }
             "strings_quote" => {
                 let size = first?;
                 let most = size.max.wrapping_mul(2).wrapping_add(2);
-                sized(size.scaled(STRING_FACTOR), Range::new(size.min.wrapping_add(2), most))
+                sized(
+                    size.scaled(STRING_FACTOR),
+                    Range::new(size.min.wrapping_add(2), most),
+                )
             }
             "starts_with_string" | "ends_with_string" => cost(first?.scaled(STRING_FACTOR)),
             "in_list" => cost(of(args.get(1).copied())?),
@@ -343,9 +385,16 @@ impl<'a> Coster<'a> {
                 }
                 sized(size.scaled(STRING_FACTOR), size)
             }
-            "less_string" | "greater_string" | "less_equals_string" | "greater_equals_string"
-            | "less_bytes" | "greater_bytes" | "less_equals_bytes" | "greater_equals_bytes"
-            | "equals" | "not_equals" => {
+            "less_string"
+            | "greater_string"
+            | "less_equals_string"
+            | "greater_equals_string"
+            | "less_bytes"
+            | "greater_bytes"
+            | "less_equals_bytes"
+            | "greater_equals_bytes"
+            | "equals"
+            | "not_equals" => {
                 let most = first?.max.min(of(args.get(1).copied())?.max);
                 let range = Range::new(u64::from(most > 0), most);
                 cost(range.scaled(STRING_FACTOR))

@@ -39,7 +39,12 @@ fn group<'a>(args: &[Val<'a>]) -> Outcome<'a> {
 }
 
 fn service_account<'a>(args: &[Val<'a>]) -> Outcome<'a> {
-    let [Val::Extension(value), Val::String(namespace), Val::String(name)] = args else {
+    let [
+        Val::Extension(value),
+        Val::String(namespace),
+        Val::String(name),
+    ] = args
+    else {
         return mismatch();
     };
     let Extension::Authorizer(subject) = &**value else {
@@ -123,7 +128,9 @@ pub(super) fn part(name: &str) -> Option<Function> {
         "reason" => |args| decision(args, |answer| Val::text(&answer.reason)),
         "errored" => |args| decision(args, |answer| Val::Bool(answer.error.is_some())),
         "error" => |args| {
-            decision(args, |answer| Val::text(answer.error.as_deref().unwrap_or_default()))
+            decision(args, |answer| {
+                Val::text(answer.error.as_deref().unwrap_or_default())
+            })
         },
         _ => return None,
     })

@@ -11,7 +11,9 @@ use crate::cel::extension::Extension;
 
 fn wrong<'a>(from: &Val<'_>, to: &str) -> Outcome<'a> {
     let from = from.type_name();
-    Err(Fault::new(format!("type conversion error from '{from}' to '{to}'")))
+    Err(Fault::new(format!(
+        "type conversion error from '{from}' to '{to}'"
+    )))
 }
 
 pub(super) fn type_of<'a>(args: &[Val<'a>]) -> Outcome<'a> {
@@ -62,7 +64,10 @@ pub(super) fn double<'a>(args: &[Val<'a>]) -> Outcome<'a> {
     }
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "the value was found to fit")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the value was found to fit"
+)]
 pub(super) fn int<'a>(args: &[Val<'a>]) -> Outcome<'a> {
     let overflow = || Fault::new("integer overflow");
     match args {
@@ -71,7 +76,11 @@ pub(super) fn int<'a>(args: &[Val<'a>]) -> Outcome<'a> {
         [Val::Double(value)] => {
             // Bounds themselves are refused: as floats they stand for numbers beyond.
             let fits = *value > i64::MIN as f64 && *value < i64::MAX as f64;
-            if fits { Ok(Val::Int(*value as i64)) } else { Err(overflow()) }
+            if fits {
+                Ok(Val::Int(*value as i64))
+            } else {
+                Err(overflow())
+            }
         }
         [Val::Duration(nanos)] => Ok(Val::Int(*nanos)),
         [Val::Timestamp(time)] => Ok(Val::Int(time.secs())),
@@ -99,7 +108,11 @@ pub(super) fn uint<'a>(args: &[Val<'a>]) -> Outcome<'a> {
         [Val::Int(value)] => u64::try_from(*value).map(Val::Uint).map_err(|_| overflow()),
         [Val::Double(value)] => {
             let fits = *value >= 0.0 && *value < u64::MAX as f64;
-            if fits { Ok(Val::Uint(*value as u64)) } else { Err(overflow()) }
+            if fits {
+                Ok(Val::Uint(*value as u64))
+            } else {
+                Err(overflow())
+            }
         }
         [Val::String(text)] => match text.as_str().parse() {
             Ok(value) if !text.as_str().starts_with('+') => Ok(Val::Uint(value)),
@@ -122,7 +135,9 @@ pub(super) fn string<'a>(args: &[Val<'a>]) -> Outcome<'a> {
         Val::Bytes(bytes) => match std::str::from_utf8(bytes.as_slice()) {
             Ok(text) => text.to_owned(),
             Err(_) => {
-                return Err(Fault::new("invalid UTF-8 in bytes, cannot convert to string"));
+                return Err(Fault::new(
+                    "invalid UTF-8 in bytes, cannot convert to string",
+                ));
             }
         },
         Val::Duration(nanos) => show_duration(*nanos),

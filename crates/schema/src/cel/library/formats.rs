@@ -5,7 +5,10 @@ use api::names::validate::{
 };
 
 use super::{
-    super::{extension::Extension, value::{Outcome, Val}},
+    super::{
+        extension::Extension,
+        value::{Outcome, Val},
+    },
     Function, extension, mismatch, strings_list,
 };
 use crate::validate::format::is_wrong;
@@ -38,19 +41,110 @@ fn schema_format(format: &str, text: &str, words: &str) -> Vec<String> {
 
 /// The formats by the names that expressions say.
 static FORMATS: [(&str, NamedFormat); 13] = [
-    ("dns1123Label", NamedFormat { name: "DNS1123Label", pattern_length: 30, check: dns1123_label }),
-    ("dns1123Subdomain", NamedFormat { name: "DNS1123Subdomain", pattern_length: 60, check: dns1123_subdomain }),
-    ("dns1035Label", NamedFormat { name: "DNS1035Label", pattern_length: 30, check: dns1035_label }),
-    ("qualifiedName", NamedFormat { name: "QualifiedName", pattern_length: 60, check: qualified_name }),
-    ("dns1123LabelPrefix", NamedFormat { name: "DNS1123LabelPrefix", pattern_length: 30, check: |text| dns1123_label(&prefix(text)) }),
-    ("dns1123SubdomainPrefix", NamedFormat { name: "DNS1123SubdomainPrefix", pattern_length: 60, check: |text| dns1123_subdomain(&prefix(text)) }),
-    ("dns1035LabelPrefix", NamedFormat { name: "DNS1035LabelPrefix", pattern_length: 30, check: |text| dns1035_label(&prefix(text)) }),
-    ("labelValue", NamedFormat { name: "LabelValue", pattern_length: 40, check: label_value }),
-    ("uri", NamedFormat { name: "URI", pattern_length: 1103, check: |text| super::url::error(text).into_iter().collect() }),
-    ("uuid", NamedFormat { name: "uuid", pattern_length: 84, check: |text| schema_format("uuid", text, "does not match the UUID format") }),
-    ("byte", NamedFormat { name: "byte", pattern_length: 84, check: |text| schema_format("byte", text, "invalid base64") }),
-    ("date", NamedFormat { name: "date", pattern_length: 76, check: |text| schema_format("date", text, "invalid date") }),
-    ("datetime", NamedFormat { name: "datetime", pattern_length: 76, check: |text| schema_format("datetime", text, "invalid datetime") }),
+    (
+        "dns1123Label",
+        NamedFormat {
+            name: "DNS1123Label",
+            pattern_length: 30,
+            check: dns1123_label,
+        },
+    ),
+    (
+        "dns1123Subdomain",
+        NamedFormat {
+            name: "DNS1123Subdomain",
+            pattern_length: 60,
+            check: dns1123_subdomain,
+        },
+    ),
+    (
+        "dns1035Label",
+        NamedFormat {
+            name: "DNS1035Label",
+            pattern_length: 30,
+            check: dns1035_label,
+        },
+    ),
+    (
+        "qualifiedName",
+        NamedFormat {
+            name: "QualifiedName",
+            pattern_length: 60,
+            check: qualified_name,
+        },
+    ),
+    (
+        "dns1123LabelPrefix",
+        NamedFormat {
+            name: "DNS1123LabelPrefix",
+            pattern_length: 30,
+            check: |text| dns1123_label(&prefix(text)),
+        },
+    ),
+    (
+        "dns1123SubdomainPrefix",
+        NamedFormat {
+            name: "DNS1123SubdomainPrefix",
+            pattern_length: 60,
+            check: |text| dns1123_subdomain(&prefix(text)),
+        },
+    ),
+    (
+        "dns1035LabelPrefix",
+        NamedFormat {
+            name: "DNS1035LabelPrefix",
+            pattern_length: 30,
+            check: |text| dns1035_label(&prefix(text)),
+        },
+    ),
+    (
+        "labelValue",
+        NamedFormat {
+            name: "LabelValue",
+            pattern_length: 40,
+            check: label_value,
+        },
+    ),
+    (
+        "uri",
+        NamedFormat {
+            name: "URI",
+            pattern_length: 1103,
+            check: |text| super::url::error(text).into_iter().collect(),
+        },
+    ),
+    (
+        "uuid",
+        NamedFormat {
+            name: "uuid",
+            pattern_length: 84,
+            check: |text| schema_format("uuid", text, "does not match the UUID format"),
+        },
+    ),
+    (
+        "byte",
+        NamedFormat {
+            name: "byte",
+            pattern_length: 84,
+            check: |text| schema_format("byte", text, "invalid base64"),
+        },
+    ),
+    (
+        "date",
+        NamedFormat {
+            name: "date",
+            pattern_length: 76,
+            check: |text| schema_format("date", text, "invalid date"),
+        },
+    ),
+    (
+        "datetime",
+        NamedFormat {
+            name: "datetime",
+            pattern_length: 76,
+            check: |text| schema_format("datetime", text, "invalid datetime"),
+        },
+    ),
 ];
 
 fn at<'a>(place: usize) -> Outcome<'a> {
@@ -82,7 +176,10 @@ pub(super) fn named<'a>(args: &[Val<'a>]) -> Outcome<'a> {
     let [Val::String(name)] = args else {
         return mismatch();
     };
-    match FORMATS.iter().position(|(known, _)| *known == name.as_str()) {
+    match FORMATS
+        .iter()
+        .position(|(known, _)| *known == name.as_str())
+    {
         Some(place) => at(place).map(Val::some),
         None => Ok(Val::Optional(None)),
     }

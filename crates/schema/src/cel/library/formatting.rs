@@ -76,7 +76,8 @@ fn precision(rest: &mut &str) -> Result<Option<usize>, Fault> {
         return Ok(None);
     };
     let length = after.bytes().take_while(u8::is_ascii_digit).count();
-    let wrong = || Fault::new("error while parsing precision: could not find end of precision specifier");
+    let wrong =
+        || Fault::new("error while parsing precision: could not find end of precision specifier");
     if length == after.len() {
         return Err(wrong());
     }
@@ -95,7 +96,9 @@ fn precision(rest: &mut &str) -> Result<Option<usize>, Fault> {
 
 fn no_clause(value: &Val<'_>, clause: &str, wanted: &str) -> Fault {
     let name = value.type_name();
-    Fault::new(format!("{clause} clause can only be used on {wanted}, was given {name}"))
+    Fault::new(format!(
+        "{clause} clause can only be used on {wanted}, was given {name}"
+    ))
 }
 
 fn string(value: &Val<'_>, out: &mut String) -> Result<(), Fault> {
@@ -129,14 +132,15 @@ fn nested(value: &Val<'_>, out: &mut String) -> Result<(), Fault> {
         Val::Double(number) => {
             let _ = write!(out, "{number:.6}");
         }
-        Val::Type(name) => {
-            let _ = write!(out, "type({})", name.as_str());
-        }
         Val::Timestamp(time) => {
             let _ = write!(out, "timestamp(\"{time}\")");
         }
         Val::Duration(nanos) => {
-            let _ = write!(out, "duration(\"{}\")", super::super::time::show_duration(*nanos));
+            let _ = write!(
+                out,
+                "duration(\"{}\")",
+                super::super::time::show_duration(*nanos)
+            );
         }
         Val::List(list) => {
             out.push('[');
@@ -153,7 +157,9 @@ fn nested(value: &Val<'_>, out: &mut String) -> Result<(), Fault> {
             for key in map.keys() {
                 let mut shown = String::new();
                 match &key {
-                    Val::String(_) | Val::Bool(_) | Val::Int(_) | Val::Uint(_) => nested(&key, &mut shown)?,
+                    Val::String(_) | Val::Bool(_) | Val::Int(_) | Val::Uint(_) => {
+                        nested(&key, &mut shown)?
+                    }
                     other => {
                         let name = other.type_name();
                         return Err(Fault::new(format!(
@@ -166,8 +172,10 @@ fn nested(value: &Val<'_>, out: &mut String) -> Result<(), Fault> {
                 entries.push((shown, text));
             }
             entries.sort();
-            let entries: Vec<String> =
-                entries.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+            let entries: Vec<String> = entries
+                .iter()
+                .map(|(key, value)| format!("{key}:{value}"))
+                .collect();
             let _ = write!(out, "{{{}}}", entries.join(", "));
         }
         other => string(other, out)?,
@@ -275,7 +283,13 @@ fn hex(value: &Val<'_>, upper: bool, out: &mut String) -> Result<(), Fault> {
             };
             bytes.iter().try_for_each(|byte| write!(text, "{byte:02x}"))
         }
-        _ => return Err(no_clause(value, "hex", "integers, byte buffers, and strings")),
+        _ => {
+            return Err(no_clause(
+                value,
+                "hex",
+                "integers, byte buffers, and strings",
+            ));
+        }
     };
     if upper {
         text.make_ascii_uppercase();

@@ -48,7 +48,9 @@ pub(super) fn map_insert<'a>(args: &[Val<'a>]) -> Outcome<'a> {
     for (key, value) in added {
         if map.find(&key)?.is_some() {
             let key = super::super::value::show(&key);
-            return Err(Fault::new(format!("insert failed: key {key} already exists")));
+            return Err(Fault::new(format!(
+                "insert failed: key {key} already exists"
+            )));
         }
         maker.set(key, value)?;
     }
@@ -240,7 +242,11 @@ pub(super) fn min<'a>(args: &[Val<'a>]) -> Outcome<'a> {
     most(args, "min", Ordering::Greater)
 }
 
-fn position<'a>(list: &List<'a>, places: impl Iterator<Item = usize>, item: &Val<'a>) -> Outcome<'a> {
+fn position<'a>(
+    list: &List<'a>,
+    places: impl Iterator<Item = usize>,
+    item: &Val<'a>,
+) -> Outcome<'a> {
     for place in places {
         let found = list.get(place).and_then(|known| equal(&known, item));
         if found.unwrap_or(false) {

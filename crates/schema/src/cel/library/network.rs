@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use api::quote::quote;
 
 use super::{
-    super::{extension::{Cidr, Extension}, value::{Fault, Outcome, Val}},
+    super::{
+        extension::{Cidr, Extension},
+        value::{Fault, Outcome, Val},
+    },
     Function, extension, mismatch,
 };
 
@@ -18,7 +21,10 @@ fn parse_ip(text: &str) -> Result<IpAddr, String> {
         && !zone.is_empty()
         && address.parse::<std::net::Ipv6Addr>().is_ok()
     {
-        return Err(format!("IP address {} with zone value is not allowed", quote(text)));
+        return Err(format!(
+            "IP address {} with zone value is not allowed",
+            quote(text)
+        ));
     }
     let Ok(address) = text.parse::<IpAddr>() else {
         let text = quote(text);
@@ -28,7 +34,10 @@ fn parse_ip(text: &str) -> Result<IpAddr, String> {
         ));
     };
     if is_mapped(address) {
-        return Err(format!("IPv4-mapped IPv6 address {} is not allowed", quote(text)));
+        return Err(format!(
+            "IPv4-mapped IPv6 address {} is not allowed",
+            quote(text)
+        ));
     }
     Ok(address)
 }
@@ -57,7 +66,10 @@ fn parse_cidr(text: &str) -> Result<Cidr, String> {
         _ => return wrong("prefix length out of range"),
     };
     if is_mapped(address) {
-        return Err(format!("IPv4-mapped IPv6 address {} is not allowed", quote(text)));
+        return Err(format!(
+            "IPv4-mapped IPv6 address {} is not allowed",
+            quote(text)
+        ));
     }
     Ok(Cidr { address, bits })
 }
@@ -127,12 +139,18 @@ fn holds(cidr: Cidr, address: IpAddr) -> bool {
 fn masked(cidr: Cidr) -> Cidr {
     let (network, _) = number(cidr.address);
     let network = network & mask(cidr.bits);
-    #[allow(clippy::cast_possible_truncation, reason = "an IPv4 address lies in the upper 32 bits")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "an IPv4 address lies in the upper 32 bits"
+    )]
     let address = match cidr.address {
         IpAddr::V4(_) => IpAddr::V4(((network >> 96) as u32).into()),
         IpAddr::V6(_) => IpAddr::V6(network.into()),
     };
-    Cidr { address, bits: cidr.bits }
+    Cidr {
+        address,
+        bits: cidr.bits,
+    }
 }
 
 fn of_ip<'a>(args: &[Val<'a>], answer: fn(IpAddr) -> Val<'a>) -> Outcome<'a> {
@@ -184,7 +202,9 @@ fn contains_cidr<'a>(args: &[Val<'a>]) -> Outcome<'a> {
     let (Some(cidr), Some(inner)) = (of_cidr(cidr), inner) else {
         return mismatch();
     };
-    Ok(Val::Bool(cidr.bits <= inner.bits && holds(cidr, inner.address)))
+    Ok(Val::Bool(
+        cidr.bits <= inner.bits && holds(cidr, inner.address),
+    ))
 }
 
 fn link_local_unicast(address: IpAddr) -> bool {

@@ -6,18 +6,27 @@ use super::{
     super::value::{Fault, List, Octets, Outcome, Val},
     mismatch,
 };
-use crate::{ListKind, cel::{declared::DeclKind, value::contains}};
+use crate::{
+    ListKind,
+    cel::{declared::DeclKind, value::contains},
+};
 
 fn whole<'a>(value: Option<i64>) -> Outcome<'a> {
-    value.map(Val::Int).ok_or_else(|| Fault::new("integer overflow"))
+    value
+        .map(Val::Int)
+        .ok_or_else(|| Fault::new("integer overflow"))
 }
 
 fn natural<'a>(value: Option<u64>) -> Outcome<'a> {
-    value.map(Val::Uint).ok_or_else(|| Fault::new("unsigned integer overflow"))
+    value
+        .map(Val::Uint)
+        .ok_or_else(|| Fault::new("unsigned integer overflow"))
 }
 
 fn span<'a>(value: Option<i64>) -> Outcome<'a> {
-    value.map(Val::Duration).ok_or_else(|| Fault::new("duration overflow"))
+    value
+        .map(Val::Duration)
+        .ok_or_else(|| Fault::new("duration overflow"))
 }
 
 pub(super) fn not<'a>(args: &[Val<'a>]) -> Outcome<'a> {

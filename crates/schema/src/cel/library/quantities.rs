@@ -3,7 +3,10 @@
 use api::{Quantity, quantity::Format};
 
 use super::{
-    super::{extension::Extension, value::{Fault, Outcome, Val}},
+    super::{
+        extension::Extension,
+        value::{Fault, Outcome, Val},
+    },
     Function, extension, mismatch,
 };
 
@@ -49,7 +52,10 @@ fn with<'a>(args: &[Val<'a>], change: fn(&mut Quantity, &Quantity)) -> Outcome<'
     match (args.get(1), of(args.get(1))) {
         (_, Some(other)) => change(&mut changed, other),
         (Some(Val::Int(other)), _) => {
-            change(&mut changed, &Quantity::new(*other, Format::DecimalExponent));
+            change(
+                &mut changed,
+                &Quantity::new(*other, Format::DecimalExponent),
+            );
         }
         _ => return mismatch(),
     }

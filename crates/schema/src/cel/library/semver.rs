@@ -3,7 +3,10 @@
 use std::{cmp::Ordering, fmt};
 
 use super::{
-    super::{extension::Extension, value::{Fault, Outcome, Val}},
+    super::{
+        extension::Extension,
+        value::{Fault, Outcome, Val},
+    },
     Function, extension, mismatch,
 };
 
@@ -39,7 +42,10 @@ impl Semver {
             None => (rest, Vec::new()),
         };
         let (patch, before) = match rest.split_once('-') {
-            Some((patch, before)) => (patch, before.split('.').map(part_of).collect::<Result<_, _>>()?),
+            Some((patch, before)) => (
+                patch,
+                before.split('.').map(part_of).collect::<Result<_, _>>()?,
+            ),
             None => (rest, Vec::new()),
         };
         let patch = number(patch, "patch")?;
@@ -49,7 +55,9 @@ impl Semver {
             }
             if !is_word(part) {
                 let part = api::quote::quote(part);
-                return Err(format!("Invalid character(s) found in build meta data {part}"));
+                return Err(format!(
+                    "Invalid character(s) found in build meta data {part}"
+                ));
             }
         }
         Ok(Self {
@@ -66,7 +74,11 @@ impl Semver {
         for part in parts.iter_mut().filter(|part| part.len() > 1) {
             let rest = part.trim_start_matches('0');
             let digit = rest.starts_with(|first: char| first.is_ascii_digit());
-            *part = if digit { rest.to_owned() } else { format!("0{rest}") };
+            *part = if digit {
+                rest.to_owned()
+            } else {
+                format!("0{rest}")
+            };
         }
         if parts.len() < 3 {
             if parts.last().is_some_and(|last| last.contains(['+', '-'])) {
@@ -91,22 +103,26 @@ impl Semver {
 }
 
 fn is_word(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn number(text: &str, which: &str) -> Result<u64, String> {
     let shown = api::quote::quote(text);
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(format!("Invalid character(s) found in {which} number {shown}"));
+        return Err(format!(
+            "Invalid character(s) found in {which} number {shown}"
+        ));
     }
     if text.len() > 1 && text.starts_with('0') {
         let mut which = which.to_owned();
         which[..1].make_ascii_uppercase();
-        return Err(format!("{which} number must not contain leading zeroes {shown}"));
+        return Err(format!(
+            "{which} number must not contain leading zeroes {shown}"
+        ));
     }
-    text.parse().map_err(|_| {
-        format!("strconv.ParseUint: parsing {shown}: value out of range")
-    })
+    text.parse()
+        .map_err(|_| format!("strconv.ParseUint: parsing {shown}: value out of range"))
 }
 
 fn part_of(text: &str) -> Result<Part, String> {
@@ -121,7 +137,9 @@ fn part_of(text: &str) -> Result<Part, String> {
             ));
         }
         let number = text.parse();
-        return number.map(Part::Number).map_err(|_| "value out of range".to_owned());
+        return number
+            .map(Part::Number)
+            .map_err(|_| "value out of range".to_owned());
     }
     if !is_word(text) {
         return Err(format!("Invalid character(s) found in prerelease {shown}"));
@@ -172,9 +190,9 @@ pub(super) fn is_semver<'a>(args: &[Val<'a>]) -> Outcome<'a> {
 fn of<'a>(args: &[Val<'a>], place: usize) -> Outcome<'a> {
     match args {
         [Val::Extension(value)] => match &**value {
-            Extension::Semver(version) => {
-                Ok(Val::Int(i64::try_from(version.numbers[place]).unwrap_or(i64::MAX)))
-            }
+            Extension::Semver(version) => Ok(Val::Int(
+                i64::try_from(version.numbers[place]).unwrap_or(i64::MAX),
+            )),
             _ => mismatch(),
         },
         _ => mismatch(),

@@ -79,7 +79,7 @@ pub(super) fn last_index_of<'a>(args: &[Val<'a>]) -> Outcome<'a> {
     let end = start.map_or(text.len(), |start| (start + part.len()).min(text.len()));
     let mut end = end;
     while !text.is_char_boundary(end) {
-        end += 1;
+        end -= 1;
     }
     let found = text[..end].rfind(part);
     Ok(Val::Int(found.map_or(-1, |at| place_of(text, at))))
@@ -102,9 +102,12 @@ pub(super) fn upper<'a>(args: &[Val<'a>]) -> Outcome<'a> {
 pub(super) fn replace<'a>(args: &[Val<'a>]) -> Outcome<'a> {
     let (text, from, to, times) = match args {
         [Val::String(text), Val::String(from), Val::String(to)] => (text, from, to, -1),
-        [Val::String(text), Val::String(from), Val::String(to), Val::Int(times)] => {
-            (text, from, to, *times)
-        }
+        [
+            Val::String(text),
+            Val::String(from),
+            Val::String(to),
+            Val::Int(times),
+        ] => (text, from, to, *times),
         _ => return mismatch(),
     };
     let (text, from, to) = (text.as_str(), from.as_str(), to.as_str());

@@ -3,7 +3,10 @@
 use std::fmt::Write;
 
 use super::{
-    super::{extension::Extension, value::{Fault, Outcome, Val}},
+    super::{
+        extension::Extension,
+        value::{Fault, Outcome, Val},
+    },
     Function, extension, map_of, mismatch, strings_list,
 };
 
@@ -94,7 +97,9 @@ impl Url {
             Some((host, port)) if !port.contains(']') => (host, port),
             _ => (self.host.as_str(), ""),
         };
-        let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let inner = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
         (inner.unwrap_or(host), port)
     }
 
@@ -144,7 +149,12 @@ fn checked_host(host: &str) -> Result<String, String> {
         let port = api::quote::quote(&host[host.find(':').unwrap_or(0)..]);
         return Err(format!("invalid port {port} after host"));
     }
-    let wrong = |letter: &char| matches!(letter, ' ' | '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}');
+    let wrong = |letter: &char| {
+        matches!(
+            letter,
+            ' ' | '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}'
+        )
+    };
     if let Some(letter) = name.chars().find(wrong) {
         let shown = api::quote::quote(&letter.to_string());
         return Err(format!("invalid character {shown} in host name"));
@@ -178,7 +188,9 @@ fn unescaped(text: &str, plus_is_space: bool) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = text.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let hex = text
+            .get(at + 1..at + 3)
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
         match (bytes[at], hex) {
             (b'%', Some(byte)) => {
                 out.push(byte);
@@ -269,5 +281,9 @@ fn query<'a>(url: &Url) -> Val<'a> {
         }
     }
     let entries = found.into_iter();
-    map_of(entries.map(|(key, values)| (Val::text(key), strings_list(values))).collect())
+    map_of(
+        entries
+            .map(|(key, values)| (Val::text(key), strings_list(values)))
+            .collect(),
+    )
 }

@@ -17,9 +17,7 @@ pub(in super::super) fn equal(a: &Val<'_>, b: &Val<'_>) -> Result<bool, Fault> {
             Val::Int(_) | Val::Uint(_) | Val::Double(_),
             Val::Int(_) | Val::Uint(_) | Val::Double(_),
         ) => number_order(a, b) == Some(Ordering::Equal),
-        (Val::String(a), Val::String(b)) | (Val::Type(a), Val::Type(b)) => {
-            a.as_str() == b.as_str()
-        }
+        (Val::String(a), Val::String(b)) | (Val::Type(a), Val::Type(b)) => a.as_str() == b.as_str(),
         (Val::Bytes(a), Val::Bytes(b)) => a.as_slice() == b.as_slice(),
         (Val::Timestamp(a), Val::Timestamp(b)) => a == b,
         (Val::List(a), Val::List(b)) => equal_lists(a, b)?,
@@ -129,7 +127,10 @@ fn equal_maps(a: &Map<'_>, b: &Map<'_>) -> Result<bool, Fault> {
             match (mine_absent, theirs) {
                 (true, None) => {}
                 (false, Some(theirs)) => {
-                    let place = Declared { decls, id: field.decl };
+                    let place = Declared {
+                        decls,
+                        id: field.decl,
+                    };
                     let mine = Val::declared(value, place)?;
                     if !equal(&mine, &Val::declared(theirs, place)?)? {
                         return Ok(false);
@@ -194,12 +195,15 @@ pub(in super::super) fn order(a: &Val<'_>, b: &Val<'_>) -> Result<Ordering, Faul
     })
 }
 
-/// Orders numbers of any type exactly.
+/// Orders numbers of any type. Whole numbers are compared to floats as floats, as upstream does.
+#[allow(clippy::cast_precision_loss, reason = "that is how floats compare")]
 fn number_order(a: &Val<'_>, b: &Val<'_>) -> Option<Ordering> {
     match (a, b) {
         (Val::Double(a), Val::Double(b)) => a.partial_cmp(b),
-        (Val::Double(a), whole) => float_order(*a, integer(whole)?),
-        (whole, Val::Double(b)) => float_order(*b, integer(whole)?).map(Ordering::reverse),
+        (Val::Double(a), Val::Int(b)) => a.partial_cmp(&(*b as f64)),
+        (Val::Double(a), Val::Uint(b)) => a.partial_cmp(&(*b as f64)),
+        (Val::Int(a), Val::Double(b)) => (*a as f64).partial_cmp(b),
+        (Val::Uint(a), Val::Double(b)) => (*a as f64).partial_cmp(b),
         (a, b) => Some(integer(a)?.cmp(&integer(b)?)),
     }
 }
@@ -210,22 +214,4 @@ fn integer(value: &Val<'_>) -> Option<i128> {
         Val::Uint(value) => Some(i128::from(*value)),
         _ => None,
     }
-}
-
-#[allow(clippy::cast_possible_truncation, reason = "the value was found to fit")]
-fn float_order(float: f64, whole: i128) -> Option<Ordering> {
-    if float.is_nan() {
-        return None;
-    }
-    if float >= 2e19 {
-        return Some(Ordering::Greater);
-    }
-    if float <= -2e19 {
-        return Some(Ordering::Less);
-    }
-    let down = float.floor();
-    Some(match (down as i128).cmp(&whole) {
-        Ordering::Equal if float > down => Ordering::Greater,
-        other => other,
-    })
 }

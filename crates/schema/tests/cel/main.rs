@@ -1,0 +1,5 @@
+//! Expressions: the language's own conformance data, tables per library, and the rules of real CRDs.
+
+mod conformance;
+mod libraries;
+mod textproto;
