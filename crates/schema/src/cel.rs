@@ -3,7 +3,7 @@
 //! Life of an expression: [`parse`](mod@parse) reads it and expands its macros, `check` finds the
 //! type of every node against declarations made of a shape ([`declared`]), `estimate` says what it
 //! costs at most, `plan` makes a [`Program`] of it, which borrows from the object while it runs and
-//! counts what it costs.
+//! counts what it costs. [`rules`] are the expressions of a schema, compiled together.
 //!
 //! Invariant: pure. Whatever an expression asks of the world (an authorizer) is handed in.
 //! Invariant: nothing an expression or an object says makes it panic or run on: nesting, size and
@@ -29,6 +29,7 @@ mod macros;
 pub mod parse;
 mod plan;
 mod program;
+pub mod rules;
 mod run;
 mod time;
 pub mod value;

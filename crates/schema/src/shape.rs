@@ -8,11 +8,14 @@
 //! schemas: fields are written sorted by name, absent ones are absent, and value validation
 //! hangs on the nodes as [`Rules`].
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use api::{Text, Value};
 
-use crate::validate::Pattern;
+use crate::{cel::rules::Validator, validate::Pattern};
 
 /// The place of a node in its arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,6 +35,8 @@ pub struct Shapes {
     /// For each node, whether a default is declared in it or below; set by [`Shapes::finish`].
     defaults: Vec<bool>,
     finished: bool,
+    /// Rules in CEL, compiled when the first object is validated; most schemas never are.
+    rules: OnceLock<Option<Box<Validator>>>,
 }
 
 /// One node of an arena: what a value at this place looks like.
@@ -355,6 +360,12 @@ impl Shapes {
                 return marked;
             }
         }
+    }
+
+    /// Returns the compiled rules of the schema whose root this is; none if it has none.
+    pub(crate) fn cel_rules(&self, root: ShapeId) -> Option<&Validator> {
+        let compile = || Validator::of(self, root).map(Box::new);
+        self.rules.get_or_init(compile).as_deref()
     }
 
     /// Returns whether a default is declared at this node or below.

@@ -17,6 +17,7 @@ use crate::{Shape, ShapeId, Shapes};
 pub(crate) use format::is_supported as format_is_supported;
 pub use pattern::Pattern;
 pub(crate) use pattern::compile as compile_pattern;
+pub(crate) use value::type_of;
 
 /// How many errors are reported at most: what a client can read, not what an attacker can ask for.
 pub const ERRORS_MAX: usize = 1_000;
@@ -37,8 +38,33 @@ pub fn validate(shape: &Shape, value: &Value, old: Option<&Value>) -> Vec<field:
         }
     }
     errors.extend(unique);
+    if let Some(rules) = shapes.cel_rules(root) {
+        if errors.iter().any(blocks_rules) {
+            let detail = "some validation rules were not checked because the object was invalid; \
+                          correct the existing errors to complete validation";
+            let shown = field::Shown::bare("null");
+            let mut error = field::Error::invalid(&field::Path::ROOT, shown, detail);
+            error.field = "<nil>".to_owned();
+            errors.push(error);
+        } else {
+            errors.extend(rules.validate(shapes, value, old));
+        }
+    }
     errors.truncate(ERRORS_MAX);
     errors
+}
+
+/// Returns whether an error says that the object is not what rules are written for.
+fn blocks_rules(error: &field::Error) -> bool {
+    use field::ErrorType;
+    matches!(
+        error.kind,
+        ErrorType::NotSupported
+            | ErrorType::Required
+            | ErrorType::TooLong
+            | ErrorType::TooMany
+            | ErrorType::TypeInvalid
+    )
 }
 
 /// Returns what is wrong with one part of a custom resource, as with a default in its schema.

@@ -9,7 +9,7 @@ use api::{
 };
 
 use super::{compile::build, defaults};
-use crate::{Shape, validate::Pattern};
+use crate::{Shape, cel::rules::accept, validate::Pattern};
 
 /// How deeply schemas are looked into; parsed trees are never deeper.
 const DEPTH_MAX: usize = 1_000;
@@ -46,13 +46,17 @@ pub fn check(schema: &Value, path: &Path<'_>, meta: &Shape, options: CheckOption
             "nullable cannot be true at the root",
         ));
     }
+    let mut built = None;
     let mut structure = Vec::new();
     invariants(schema, Level::Root, path, &mut structure, 0);
     complete(schema, schema, path, &mut structure, 0);
     structure.sort_by_cached_key(ToString::to_string);
     if structure.is_empty() {
         match build(schema, meta) {
-            Ok((shapes, root)) => defaults::check(&shapes, root, path, &mut structure),
+            Ok((shapes, root)) => {
+                defaults::check(&shapes, root, path, &mut structure);
+                built = structure.is_empty().then_some((shapes, root));
+            }
             Err(error) => structure.push(Error::invalid(path, "", error.to_string())),
         }
     }
@@ -62,6 +66,10 @@ pub fn check(schema: &Value, path: &Path<'_>, meta: &Shape, options: CheckOption
         inside_meta: false,
     };
     walk.words(schema, path, true, &mut errors, 0);
+    // Rules are read only in a schema that is sound otherwise.
+    if let (Some((shapes, root)), true) = (built, errors.is_empty()) {
+        errors.extend(accept(&shapes, root, path));
+    }
     errors
 }
 

@@ -296,7 +296,7 @@ fn keep_best(best: &mut Option<Found>, one: Found) {
 }
 
 /// Returns the OpenAPI type of a node; empty when it has none.
-fn type_of(node: &Node) -> &'static str {
+pub(crate) fn type_of(node: &Node) -> &'static str {
     match &node.form {
         _ if node.untyped => "",
         Form::Any => "",

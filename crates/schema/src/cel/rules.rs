@@ -1,0 +1,78 @@
+//! Rules of a schema (`x-kubernetes-validations`): compiled in one pass, then held against objects.
+//!
+//! A [`Validator`] follows the shape as far as there are rules in it. It is made when the first
+//! object is validated, and lies beside the shape. [`accept`](fn@accept) says what is wrong with the
+//! rules themselves when a schema is written.
+//!
+//! Source: apiextensions' apiserver/schema/cel and apis/apiextensions/validation.
+
+mod accept;
+mod compile;
+mod path;
+mod run;
+
+use api::{Text, Value, field::Error};
+
+use super::declared::{DeclId, Decls};
+use crate::{ShapeId, Shapes};
+
+pub(crate) use accept::accept;
+use compile::Rule;
+
+/// What one evaluation may cost.
+pub const CALL_COST_MAX: u64 = 1_000_000;
+
+/// What all rules together may cost for one object.
+pub const OBJECT_COST_MAX: u64 = 10_000_000;
+
+/// What a rule may cost at most by its estimate, times how often it can apply to one object.
+pub const RULE_ESTIMATE_MAX: u64 = 10_000_000;
+
+/// What all rules of a schema together may cost by their estimates.
+pub const SCHEMA_ESTIMATE_MAX: u64 = 100_000_000;
+
+/// The compiled rules of one schema.
+#[derive(Debug)]
+pub struct Validator {
+    decls: Decls,
+    nodes: Vec<RuleNode>,
+    root: usize,
+}
+
+/// The rules of one place, and where there are more below it.
+#[derive(Debug)]
+struct RuleNode {
+    shape: ShapeId,
+    decl: DeclId,
+    rules: Vec<Rule>,
+    fields: Vec<(Text, usize)>,
+    items: Option<usize>,
+    values: Option<usize>,
+}
+
+impl Validator {
+    /// Compiles the rules of a schema; none if there are none.
+    #[must_use]
+    pub(crate) fn of(shapes: &Shapes, root: ShapeId) -> Option<Self> {
+        compile::validator(shapes, root)
+    }
+
+    /// Returns what the rules say is wrong with an object; `old` is what it was before.
+    #[must_use]
+    pub(crate) fn validate(
+        &self,
+        shapes: &Shapes,
+        object: &Value,
+        old: Option<&Value>,
+    ) -> Vec<Error> {
+        run::validate(self, shapes, object, old)
+    }
+}
+
+/// Returns the name of the type of values of this shape, as schemas say it.
+fn type_name(shapes: &Shapes, id: ShapeId) -> &'static str {
+    match crate::validate::type_of(shapes.node(id)) {
+        "integer,string" => "",
+        name => name,
+    }
+}
