@@ -109,6 +109,19 @@ pub fn wanted<'a>(header: &'a str, offers: &[Format]) -> Vec<Wanted<'a>> {
     found
 }
 
+/// Returns the place of the media type, of those offered, that an Accept header asks for first.
+///
+/// For what is no object: parameters say nothing.
+#[must_use]
+pub fn preferred(header: &str, offers: &[&str]) -> Option<usize> {
+    clauses(header).iter().find_map(|clause| {
+        offers.iter().position(|offer| {
+            let (main, sub) = offer.split_once('/').unwrap_or((offer, ""));
+            (clause.main == "*" || clause.main == main) && (clause.sub == "*" || clause.sub == sub)
+        })
+    })
+}
+
 fn plain(format: Format) -> Wanted<'static> {
     Wanted {
         format,

@@ -32,6 +32,8 @@ struct Type<'a> {
     /// Whether it has a name in OpenAPI.
     published: bool,
     atomic: bool,
+    /// Discriminators of unions, as JSON: OpenAPI shows them.
+    unions: Option<&'a str>,
     fields: Vec<Line<'a>>,
 }
 
@@ -57,14 +59,14 @@ impl<'a> Types<'a> {
             name,
             published: true,
             atomic: false,
+            unions: None,
             fields: Vec::new(),
         };
         for (option, value) in line.clone().options() {
             match (option, value) {
                 ("unpublished", _) => made.published = false,
                 ("mapType", "atomic") => made.atomic = true,
-                // Discriminators of unions: nothing here works with them.
-                ("unions", _) => {}
+                ("unions", text) => made.unions = Some(text),
                 _ => return Err(line.unknown(option)),
             }
         }
@@ -186,7 +188,12 @@ impl<'a> Maker<'a> {
         let name = of
             .published
             .then(|| Text::from(format!("{}.{}", package.openapi, of.name)));
-        Ok(Struct::new(name, fields))
+        let mut built = Struct::new(name, fields);
+        built.unions = of
+            .unions
+            .and_then(|unions| json::read(unions.as_bytes()).ok())
+            .map(|parsed| Box::new(parsed.value));
+        Ok(built)
     }
 
     /// Adds the fields of a type, those of inlined structs in their places.

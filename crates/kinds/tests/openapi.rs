@@ -6,7 +6,7 @@
 use std::{fs, path::PathBuf};
 
 use api::{Gvk, Value, json};
-use schema::openapi::{Resource, document};
+use schema::openapi::{Release, Resource, Texts, document};
 
 /// Returns one of upstream's documents.
 ///
@@ -74,7 +74,13 @@ fn definitions_and_paths_are_upstreams() {
             .filter(|kind| kind.version(gv).is_some())
             .map(|kind| Resource { kind, schema: None })
             .collect();
-        let ours = document(gv, &resources, &meta);
+        let ours = document(
+            gv,
+            &resources,
+            &meta,
+            &Texts::default(),
+            &Release::default(),
+        );
         let theirs = golden(&file);
         let schemas = ours.at(&["components", "schemas"]).expect("there are some");
         for (name, definition) in schemas.as_object().expect("an object").iter() {
@@ -123,7 +129,14 @@ fn kubectl_finds_what_it_looks_for() {
         .filter(|kind| kind.version(&gvk.group_version).is_some())
         .map(|kind| Resource { kind, schema: None })
         .collect();
-    let document = document(&gvk.group_version, &resources, &meta);
+    let release = Release::default();
+    let document = document(
+        &gvk.group_version,
+        &resources,
+        &meta,
+        &Texts::default(),
+        &release,
+    );
     let patch = document
         .at(&[
             "paths",

@@ -169,6 +169,7 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
         pages: issuer_pages(&service_accounts, &format!("https://{address}")),
         metrics,
         mounts: mount::Mounts::default(),
+        texts: texts::PACKED,
     });
     server.serving().open().await.map_err(failure_of)?;
     let own_client = client_of(&server, "system:apiserver", &["system:masters"]);

@@ -115,6 +115,7 @@ pub(crate) async fn server(options: Options) -> (Server, Tasks) {
         pages: vec![(Text::new("/openid/v1/jwks"), Page::json("{\"keys\":[]}"))],
         metrics: Vec::new(),
         mounts: options.mounts,
+        texts: &[],
     });
     server.set_started();
     (server, tasks)
