@@ -255,9 +255,13 @@ fn structure(
         .fields
         .iter()
         .map(|field| {
-            let text = about.field(&field.name);
-            let text = text.as_deref().or_else(|| of_every_object(shape, field));
-            (field.name.clone(), property(shapes, field, text, waiting))
+            let mut value = property(shapes, shape, field, about, waiting);
+            // Almost every field is described; where descriptions are not known, the form stays
+            // that of a described one.
+            if about.is_told() {
+                value = bare(value);
+            }
+            (field.name.clone(), value)
         })
         .collect();
     properties.sort();
@@ -302,11 +306,14 @@ fn of_every_object(shape: &Struct, field: &Field) -> Option<&'static str> {
 
 fn property(
     shapes: &Shapes,
+    shape: &Struct,
     field: &Field,
-    text: Option<&str>,
+    about: &About<'_>,
     waiting: &mut Vec<ShapeId>,
 ) -> Value {
-    let default = default_of(shapes, field);
+    let text = about.field(&field.name);
+    let text = text.as_deref().or_else(|| of_every_object(shape, field));
+    let default = default_of(shapes, shape, field);
     let mut value = part(shapes, field.shape, default, waiting);
     if let Value::Object(object) = &mut value {
         if let Some(text) = text {
@@ -338,7 +345,7 @@ fn property(
         }
         object.sort();
     }
-    bare(value)
+    value
 }
 
 /// Adds to a description which values there are, in upstream's form.
@@ -353,9 +360,13 @@ fn with_values(text: &str, values: &[Value]) -> String {
 
 /// Returns the default that OpenAPI shows: the declared one, or the zero value of what Go holds by
 /// value and always writes.
-fn default_of(shapes: &Shapes, field: &Field) -> Option<Value> {
+fn default_of(shapes: &Shapes, shape: &Struct, field: &Field) -> Option<Value> {
     if let Some(default) = &field.default {
         return Some(Value::clone(default));
+    }
+    let mut declared = shape.zero_defaults.iter();
+    if let Some((_, zero)) = declared.find(|(name, _)| *name == field.name) {
+        return Some(zero.clone());
     }
     if field.pointer || field.omit == Omit::Absent {
         return None;

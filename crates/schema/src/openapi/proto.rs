@@ -280,3 +280,93 @@ fn varint(mut number: u64, out: &mut Vec<u8>) {
     }
     out.push(number as u8);
 }
+
+#[cfg(test)]
+mod tests {
+    use api::{Value, json};
+    use expect_test::{Expect, expect};
+
+    use super::{write_v2, write_v3};
+
+    fn read(text: &str) -> Value {
+        json::read(text.as_bytes()).expect("it is JSON").value
+    }
+
+    /// Shows a message as its fields, those that look like messages too.
+    fn show(bytes: &[u8]) -> String {
+        let mut out = String::new();
+        let mut rest = bytes;
+        while let Some((tag, more)) = varint(rest) {
+            let shown = match tag & 7 {
+                0 => {
+                    let (value, more) = varint(more).expect("a number follows");
+                    rest = more;
+                    value.to_string()
+                }
+                1 => {
+                    let (eight, more) = more.split_at(8);
+                    rest = more;
+                    f64::from_le_bytes(eight.try_into().expect("eight bytes")).to_string()
+                }
+                _ => {
+                    let (length, more) = varint(more).expect("a length follows");
+                    let (part, more) = more.split_at(usize::try_from(length).expect("it is short"));
+                    rest = more;
+                    match std::str::from_utf8(part) {
+                        Ok(text) if text.bytes().all(|byte| byte >= b' ' || byte == b'\n') => {
+                            format!("{text:?}")
+                        }
+                        _ => format!("{{{}}}", show(part)),
+                    }
+                }
+            };
+            out.push_str(&format!("{}:{shown} ", tag >> 3));
+        }
+        out.trim_end().to_owned()
+    }
+
+    fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+        let mut number = 0;
+        for (place, byte) in bytes.iter().enumerate() {
+            number |= u64::from(byte & 0x7f) << (7 * place);
+            if byte & 0x80 == 0 {
+                return Some((number, &bytes[place + 1..]));
+            }
+        }
+        None
+    }
+
+    #[track_caller]
+    fn check(write: fn(&Value) -> Vec<u8>, document: &str, expected: &Expect) {
+        expected.assert_eq(&show(&write(&read(document))));
+    }
+
+    #[test]
+    fn writes_schemas_of_v3() {
+        check(
+            write_v3,
+            r##"{"components":{"schemas":{"a":{"type":"object","default":{},"minimum":0,"maximum":2,"maxLength":300,"uniqueItems":false,
+                "properties":{"b":{"$ref":"#/c"}},"additionalProperties":false,"enum":["x"],"x-a":{"k":"v"}}}}}"##,
+            &expect![[r##"5:{1:{1:{1:"a" 2:{1:{11:2 15:300 24:{2:"x\n"} 25:"object" 31:{1:{1:"b" 2:{2:{1:"#/c"}}}} 32:{2:0} 33:"" 36:{1:"x-a" 2:{2:"k: v\n"}}}}}}}"##]],
+        );
+    }
+
+    #[test]
+    fn writes_operations_of_v3() {
+        check(
+            write_v3,
+            r#"{"openapi":"3.0.0","paths":{"/a":{"get":{"tags":["t"],"responses":{"200":{"description":"OK"}},"x-kubernetes-action":"list"}}}}"#,
+            &expect![[r#"1:"3.0.0" 4:{1:{1:"/a" 2:{4:{1:"t" 8:{2:{1:"200" 2:{1:{1:"OK"}}}} 13:{1:"x-kubernetes-action" 2:{2:"list\n"}}}}}}"#]],
+        );
+    }
+
+    #[test]
+    fn writes_operations_of_v2() {
+        check(
+            write_v2,
+            r##"{"swagger":"2.0","paths":{"/a":{"post":{"parameters":[{"in":"body","name":"body","schema":{"type":["string"]}},{"in":"query","name":"q","uniqueItems":true},{"in":"path","name":"p"},{"$ref":"#/parameters/r"}]}}},
+                "parameters":{"r":{"in":"query","name":"r"}},"security":[{"BearerToken":[]}]}"##,
+            &expect![[r##"1:"2.0" 8:{2:{1:"/a" 2:{4:{8:{1:{1:{2:"body" 3:"body" 5:{22:{1:"string"}}}}} 8:{1:{2:{3:{2:"query" 4:"q" 20:1}}}} 8:{1:{2:{4:{2:"path" 4:"p"}}}} 8:{2:{1:"#/parameters/r"}}}}}} 10:{1:{1:"r" 2:{2:{3:{2:"query" 4:"r"}}}}} 12:{1:{1:"BearerToken" 2:""}}"##]],
+        );
+    }
+}

@@ -41,7 +41,10 @@ impl Texts {
     /// Returns what is said of a definition.
     pub(super) fn of(&self, name: &str) -> About<'_> {
         let Some(place) = self.places.get(name) else {
-            return About::default();
+            return About {
+                is_told: !self.is_empty(),
+                ..About::default()
+            };
         };
         let mut lines = self.text[*place..].lines();
         let whole = lines.next().and_then(|line| line.split_once('\t'));
@@ -52,6 +55,7 @@ impl Texts {
         About {
             whole: whole.map(|(_, text)| text),
             fields,
+            is_told: true,
         }
     }
 }
@@ -61,9 +65,15 @@ impl Texts {
 pub(super) struct About<'a> {
     whole: Option<&'a str>,
     fields: HashMap<&'a str, &'a str>,
+    is_told: bool,
 }
 
 impl About<'_> {
+    /// Returns whether there are descriptions at all, so that what is not described never is.
+    pub(super) fn is_told(&self) -> bool {
+        self.is_told
+    }
+
     /// Returns what is said of the whole.
     pub(super) fn whole(&self) -> Option<Cow<'_, str>> {
         self.whole.map(plain)

@@ -197,12 +197,6 @@ impl OpenApi {
                 }
             });
     }
-
-    /// Returns how many bytes of documents are held, and whether descriptions are.
-    #[cfg(test)]
-    fn held(&self) -> (usize, bool) {
-        self.library.held()
-    }
 }
 
 /// Returns how the document is written, by what the client would take.
@@ -261,4 +255,66 @@ fn date(now: WallTime, later: i64) -> String {
         text.get(0..4).unwrap_or_default(),
         text.get(11..19).unwrap_or_default(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use base::{Clock, Tasks, WallTime};
+    use flate2::{Compression, write::DeflateEncoder};
+    use schema::openapi::Release;
+
+    use super::{IDLE, OpenApi, Print, date, library::Shelf};
+    use crate::{registry::ClusterId, serving::tests::Bench};
+
+    fn packed(text: &str) -> &'static [u8] {
+        let mut packer = DeflateEncoder::new(Vec::new(), Compression::fast());
+        packer
+            .write_all(text.as_bytes())
+            .expect("a vector takes it");
+        Vec::leak(packer.finish().expect("a vector takes it"))
+    }
+
+    #[tokio::test]
+    async fn forgets_what_is_idle_but_not_hashes() {
+        let bench = Bench::new();
+        let (clock, hand) = Clock::fake(WallTime::from_secs(1_800_000_000));
+        let texts = packed("io.k8s.api.core.v1.Pod\tWhat runs.\n");
+        let release = Release::default();
+        let openapi = OpenApi::new(texts, release, Vec::new(), clock, Tasks::new());
+        let table = bench.serving.registry().table();
+        let shelf = Shelf::new(&table, ClusterId::ONLY);
+        let core = openapi.library.names(&shelf).into_iter();
+        let core = core.rev().find(|name| name.path() == "api/v1");
+        let core = core.expect("it is served");
+        assert_eq!(openapi.library.held(), (0, false));
+
+        let bytes = openapi.library.document(&shelf, &core, Print::Json);
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(text.contains("\"description\":\"What runs.\""));
+        assert_eq!(openapi.library.held(), (bytes.len(), true));
+        let hash = openapi.library.hash(&shelf, &core);
+        openapi.used();
+        while hand.next_wake().is_none() {
+            tokio::task::yield_now().await;
+        }
+        hand.advance(IDLE);
+        while openapi.library.held() != (0, false) {
+            tokio::task::yield_now().await;
+        }
+        // Nothing is made for a hash that is known.
+        assert_eq!(openapi.library.hash(&shelf, &core), hash);
+        assert_eq!(openapi.library.held(), (0, false));
+    }
+
+    #[test]
+    fn writes_dates_as_go() {
+        let day = WallTime::from_secs(1_795_287_054);
+        assert_eq!(date(day, 0), "Sat, 21 Nov 2026 18:50:54 UTC");
+        assert_eq!(
+            date(WallTime::from_secs(0), 0),
+            "Thu, 01 Jan 1970 00:00:00 UTC"
+        );
+    }
 }
