@@ -12,6 +12,8 @@
 //! Upstream's own documents are also written in protobuf by our encoder; the bytes must be those
 //! that upstream sends.
 
+mod publish;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::process::Command;
@@ -45,6 +47,9 @@ pub(super) struct Arguments {
     /// Writes a page into conformance/results.
     #[arg(long)]
     results: bool,
+    /// Compares nothing, but measures how long so many custom resources take to be published.
+    #[arg(long, value_name = "COUNT")]
+    publish: Option<usize>,
 }
 
 /// Compares the documents and prints what differs.
@@ -52,6 +57,9 @@ pub(super) struct Arguments {
 /// # Errors
 /// Something kept the run from happening, or documents differ where nothing is listed.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if let Some(count) = arguments.publish {
+        return publish::run(&arguments.target, count.max(1));
+    }
     let upstream = Documents::of(&Target {
         against: Against::Upstream,
         kubeconfig: None,

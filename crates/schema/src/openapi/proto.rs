@@ -347,7 +347,9 @@ mod tests {
             write_v3,
             r##"{"components":{"schemas":{"a":{"type":"object","default":{},"minimum":0,"maximum":2,"maxLength":300,"uniqueItems":false,
                 "properties":{"b":{"$ref":"#/c"}},"additionalProperties":false,"enum":["x"],"x-a":{"k":"v"}}}}}"##,
-            &expect![[r##"5:{1:{1:{1:"a" 2:{1:{11:2 15:300 24:{2:"x\n"} 25:"object" 31:{1:{1:"b" 2:{2:{1:"#/c"}}}} 32:{2:0} 33:"" 36:{1:"x-a" 2:{2:"k: v\n"}}}}}}}"##]],
+            &expect![[
+                r##"5:{1:{1:{1:"a" 2:{1:{11:2 15:300 24:{2:"x\n"} 25:"object" 31:{1:{1:"b" 2:{2:{1:"#/c"}}}} 32:{2:0} 33:"" 36:{1:"x-a" 2:{2:"k: v\n"}}}}}}}"##
+            ]],
         );
     }
 
@@ -356,7 +358,9 @@ mod tests {
         check(
             write_v3,
             r#"{"openapi":"3.0.0","paths":{"/a":{"get":{"tags":["t"],"responses":{"200":{"description":"OK"}},"x-kubernetes-action":"list"}}}}"#,
-            &expect![[r#"1:"3.0.0" 4:{1:{1:"/a" 2:{4:{1:"t" 8:{2:{1:"200" 2:{1:{1:"OK"}}}} 13:{1:"x-kubernetes-action" 2:{2:"list\n"}}}}}}"#]],
+            &expect![[
+                r#"1:"3.0.0" 4:{1:{1:"/a" 2:{4:{1:"t" 8:{2:{1:"200" 2:{1:{1:"OK"}}}} 13:{1:"x-kubernetes-action" 2:{2:"list\n"}}}}}}"#
+            ]],
         );
     }
 
@@ -366,7 +370,9 @@ mod tests {
             write_v2,
             r##"{"swagger":"2.0","paths":{"/a":{"post":{"parameters":[{"in":"body","name":"body","schema":{"type":["string"]}},{"in":"query","name":"q","uniqueItems":true},{"in":"path","name":"p"},{"$ref":"#/parameters/r"}]}}},
                 "parameters":{"r":{"in":"query","name":"r"}},"security":[{"BearerToken":[]}]}"##,
-            &expect![[r##"1:"2.0" 8:{2:{1:"/a" 2:{4:{8:{1:{1:{2:"body" 3:"body" 5:{22:{1:"string"}}}}} 8:{1:{2:{3:{2:"query" 4:"q" 20:1}}}} 8:{1:{2:{4:{2:"path" 4:"p"}}}} 8:{2:{1:"#/parameters/r"}}}}}} 10:{1:{1:"r" 2:{2:{3:{2:"query" 4:"r"}}}}} 12:{1:{1:"BearerToken" 2:""}}"##]],
+            &expect![[
+                r##"1:"2.0" 8:{2:{1:"/a" 2:{4:{8:{1:{1:{2:"body" 3:"body" 5:{22:{1:"string"}}}}} 8:{1:{2:{3:{2:"query" 4:"q" 20:1}}}} 8:{1:{2:{4:{2:"path" 4:"p"}}}} 8:{2:{1:"#/parameters/r"}}}}}} 10:{1:{1:"r" 2:{2:{3:{2:"query" 4:"r"}}}}} 12:{1:{1:"BearerToken" 2:""}}"##
+            ]],
         );
     }
 }
