@@ -8,7 +8,6 @@ pub mod bad_input;
 pub mod differential;
 mod envtest;
 pub mod gaps;
-mod openapi;
 mod stage;
 pub mod steps;
 pub mod suites;
@@ -41,8 +40,6 @@ enum Suite {
     Differential(differential::Arguments),
     /// Sends input that no server should accept and compares the refusals with upstream's.
     BadInput(bad_input::Arguments),
-    /// Compares the OpenAPI documents of both sides.
-    Openapi(openapi::Arguments),
     /// Runs controller-runtime's envtest on the directory that `pintle assets` writes.
     Envtest(envtest::Arguments),
 }
@@ -95,7 +92,6 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Suite::Crds(arguments) => transcripts::run(&suites::CRDS, arguments),
         Suite::Differential(arguments) => differential::run(arguments),
         Suite::BadInput(arguments) => bad_input::run(arguments),
-        Suite::Openapi(arguments) => openapi::run(arguments),
         Suite::Envtest(arguments) => envtest::run(arguments),
     }
 }

@@ -21,7 +21,10 @@ use kinds::services::Services;
 use kit::Client;
 use schema::Kind;
 use server::{
-    Access, Limits, LiveWorld, Server, Serving, Setup, User, answer::Page, edge, mount, pages,
+    Access, Limits, LiveWorld, Server, Serving, Setup, User,
+    answer::Page,
+    edge::{self, Outbound},
+    mount, pages,
     services::Service,
 };
 use store::{EmbeddedOptions, EmbeddedStore, MemoryStore, Store};
@@ -30,7 +33,7 @@ use crate::{
     bootstrap::{self, Kept, Wanted},
     failure::Failure,
     network::Networking,
-    state::Identities,
+    state::{Identities, Pair},
     telemetry,
 };
 
@@ -141,7 +144,7 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
         Rng::from_seed(rng.next_u64()),
     );
     let service_accounts = service_accounts(&parts.identities, &parts.terms)?;
-    let offered = Service::all(Arc::clone(&service_accounts));
+    let offered = Service::all(Arc::clone(&service_accounts), kinds::ways::all());
     let serving = Arc::new(serving.sharing(Arc::new(services)).offering(offered));
     let world = LiveWorld::open(&serving).await.map_err(failure_of)?;
     let directory = match &parts.storage {
@@ -169,7 +172,7 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
         pages: issuer_pages(&service_accounts, &format!("https://{address}")),
         metrics,
         mounts: mount::Mounts::default(),
-        texts: texts::PACKED,
+        outbound: outbound(&parts.identities)?,
     });
     server.serving().open().await.map_err(failure_of)?;
     let own_client = client_of(&server, "system:apiserver", &["system:masters"]);
@@ -215,6 +218,12 @@ fn open_store(storage: &Storage, clock: &Clock, rng: &mut Rng) -> Result<Arc<dyn
             Ok(Arc::new(store))
         }
     }
+}
+
+/// Returns how nodes are connected to.
+fn outbound(identities: &Identities) -> Result<Outbound, Failure> {
+    let Pair { certificate, key } = &identities.kubelet_client;
+    Outbound::new(certificate.as_bytes(), key.as_bytes()).map_err(failure_of)
 }
 
 /// Returns who is believed: certificates of our CA, static tokens, tokens of service accounts.

@@ -6,6 +6,7 @@
 //!   pki/ca.{crt,key}      signs serving and client certificates; lives ten years
 //!   pki/serving.{crt,key} renewed when near its end or when an address is new
 //!   pki/admin.{crt,key}   group system:masters
+//!   pki/kubelet-client.{crt,key}  shown to nodes; group system:masters
 //!   pki/front-proxy-ca.{crt,key}, front-proxy.{crt,key}
 //!   pki/service-accounts.key
 //!   store/                the objects; see docs/internals/store-file-format.md
@@ -42,6 +43,8 @@ pub struct Identities {
     pub front_proxy_ca: String,
     /// The client certificate towards aggregated servers.
     pub front_proxy: Pair,
+    /// The client certificate towards nodes; empty if none is shown.
+    pub kubelet_client: Pair,
     /// Signs service-account tokens (PKCS #8).
     pub service_accounts_key: String,
 }

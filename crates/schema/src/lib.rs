@@ -50,6 +50,7 @@ pub mod proto;
 pub mod shape;
 pub mod structural;
 pub mod validate;
+pub mod way;
 
 pub use allot::{Allot, Claim, Ledger, ResourceName};
 pub use decode::{DecodeError, Unknown, decode, strict_errors, strict_errors_in_order};
@@ -61,3 +62,4 @@ pub use kind::{
 pub use shape::{
     Field, Form, ListKind, Node, Omit, Others, Patch, Rules, Scalar, Shape, ShapeId, Shapes, Struct,
 };
+pub use way::Security;

@@ -6,6 +6,7 @@
 //! Invariant: whatever a peer sends or fails to send, only its own connection ends.
 
 mod gather;
+pub mod outbound;
 pub mod tls;
 mod watchdog;
 
@@ -35,6 +36,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{Body, Server, ServerError, phases};
 
+pub use outbound::Outbound;
 pub use tls::{Tls, TlsMaterial};
 use watchdog::{Activity, Watched};
 

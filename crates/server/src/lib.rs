@@ -23,6 +23,7 @@ pub mod edge;
 pub mod error;
 mod expiry;
 mod faults;
+mod forward;
 mod identify;
 mod impersonate;
 pub mod in_process;

@@ -7,11 +7,12 @@ use api::Status;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, header::CONTENT_LENGTH};
 use http_body::Body as _;
-use schema::Scope;
+use schema::{Scope, way::Way};
 
 use crate::{
     Answer, Body, Call, Options, Refusal, Server,
     answer::Page,
+    forward,
     media::{self, Offer},
     mount::{Service, Visit},
     pages,
@@ -28,6 +29,8 @@ pub(crate) enum Route {
     Kind(Resource),
     /// A service that pintle mounted.
     Mounted(Service),
+    /// What a way leads to.
+    Way(Arc<dyn Way>),
 }
 
 /// Finds out who answers.
@@ -58,6 +61,9 @@ fn resource(server: &Server, request: &Request, path: &ResourcePath) -> Result<R
     };
     if let Some(service) = server.mounts().find(path) {
         return Ok(Route::Mounted(Arc::clone(service)));
+    }
+    if let Some(way) = server.serving().way(path) {
+        return Ok(Route::Way(way));
     }
     match fits(request, path, resource.kind().scope) {
         Fit::Fits => Ok(Route::Kind(resource)),
@@ -186,6 +192,10 @@ pub(crate) async fn serve(
             };
             service(visit).await
         }
+        Route::Way(way) => match exchange.request.target.clone() {
+            Target::Resource(path) => forward::serve(server, &*way, &path, exchange, &user).await,
+            Target::Path => Err(Status::no_such_page().into()),
+        },
     }
 }
 

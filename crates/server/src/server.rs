@@ -12,11 +12,11 @@ use std::{
 use access::{Allow, Identify, World, identify::Certificates};
 use api::Text;
 use base::{Clock, Drain, Rng, Tasks};
-use schema::openapi;
 
 use crate::{
     answer::Page,
     audit::AuditIds,
+    edge::Outbound,
     metrics::{Metrics, Source},
     mount::Mounts,
     pages::{
@@ -61,8 +61,8 @@ pub struct Setup {
     pub metrics: Vec<Source>,
     /// Services below objects.
     pub mounts: Mounts,
-    /// Descriptions of the built-in kinds for OpenAPI, packed with raw DEFLATE; empty for none.
-    pub texts: &'static [u8],
+    /// How the server connects to nodes and to what runs there.
+    pub outbound: Outbound,
 }
 
 /// What answers who someone is, and what they may do.
@@ -119,21 +119,11 @@ struct Inner {
     openapi: OpenApi,
     pages: Vec<(Text, Page)>,
     mounts: Mounts,
+    outbound: Outbound,
     audit_ids: AuditIds,
     queue: Queue,
     metrics: Metrics,
     started: Arc<AtomicBool>,
-}
-
-/// Returns the pages beside discovery that OpenAPI tells of.
-fn documented(pages: &[(Text, Page)]) -> Vec<openapi::Page> {
-    let of_issuer = [openapi::Page::Issuer, openapi::Page::Keys];
-    let mut documented = vec![openapi::Page::Version];
-    documented.extend(of_issuer.into_iter().filter(|page| {
-        let path = format!("/{}", page.name());
-        pages.iter().any(|(known, _)| *known == path)
-    }));
-    documented
 }
 
 impl Server {
@@ -148,13 +138,6 @@ impl Server {
         let started = Arc::new(AtomicBool::new(false));
         let mut checks = setup.checks;
         checks.extend(own_checks(&started, setup.tasks.drain_signal()));
-        let openapi = OpenApi::new(
-            setup.texts,
-            setup.version.release(),
-            documented(&setup.pages),
-            setup.clock.clone(),
-            setup.tasks.clone(),
-        );
         let access = Arc::new(setup.access);
         setup
             .serving
@@ -164,7 +147,7 @@ impl Server {
             queue: Queue::new(setup.limits),
             metrics: Metrics::new(setup.metrics),
             discovery: Discovery::new(setup.group_priorities, setup.address),
-            openapi,
+            openapi: OpenApi::default(),
             health: Health::new(checks),
             clock: setup.clock,
             tasks: setup.tasks,
@@ -175,6 +158,7 @@ impl Server {
             version: setup.version,
             pages: setup.pages,
             mounts: setup.mounts,
+            outbound: setup.outbound,
             started,
         }))
     }
@@ -232,6 +216,10 @@ impl Server {
 
     pub(crate) fn openapi(&self) -> &OpenApi {
         &self.0.openapi
+    }
+
+    pub(crate) fn outbound(&self) -> &Outbound {
+        &self.0.outbound
     }
 
     pub(crate) fn mounts(&self) -> &Mounts {

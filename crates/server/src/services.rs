@@ -1,10 +1,9 @@
-//! What some resources offer beside their objects: tokens, evictions, and ways to what runs on a
-//! node.
+//! What some resources offer beside their objects: tokens, evictions, and ways to what runs
+//! elsewhere ([`crate::forward`]).
 //!
 //! pintle says which of them are offered. They see a call that is allowed and read, and answer it;
 //! what they write goes through the same loop as any write.
 
-mod connect;
 mod eviction;
 mod token;
 
@@ -12,6 +11,7 @@ use std::sync::Arc;
 
 use access::identify::ServiceAccounts;
 use api::{Status, Value};
+use schema::way::Way;
 
 use crate::{
     Answer, Call,
@@ -31,39 +31,27 @@ pub enum Service {
     Token(Arc<ServiceAccounts>),
     /// Deletes pods as far as budgets of disruption allow.
     Eviction,
-    /// Shows what a container wrote.
-    Log,
-    /// Runs something in a container or attaches to it.
-    Stream,
-    /// Forwards ports of a pod.
-    PortForward,
-    /// Passes requests on to a pod.
-    PodProxy,
-    /// Passes requests on to a pod of a Service.
-    ServiceProxy,
-    /// Passes requests on to a node.
-    NodeProxy,
+    /// Passes requests on to where they lead.
+    Way(Arc<dyn Way>),
 }
 
 impl Service {
-    /// Returns every service, each at its place.
+    /// Returns every service, each at its place; `ways` by plural and subresource of the core group.
     #[must_use]
-    pub fn all(accounts: Arc<ServiceAccounts>) -> Vec<(Point, Self)> {
-        let pods = |name: &str, service: Self| (Point::new("", "pods", name), service);
-        vec![
+    pub fn all(
+        accounts: Arc<ServiceAccounts>,
+        ways: Vec<(&'static str, &'static str, Arc<dyn Way>)>,
+    ) -> Vec<(Point, Self)> {
+        let ways = ways.into_iter();
+        let ways = ways.map(|(plural, name, way)| (Point::new("", plural, name), Self::Way(way)));
+        let own = [
             (
                 Point::new("", "serviceaccounts", "token"),
                 Self::Token(accounts),
             ),
-            pods("eviction", Self::Eviction),
-            pods("log", Self::Log),
-            pods("exec", Self::Stream),
-            pods("attach", Self::Stream),
-            pods("portforward", Self::PortForward),
-            pods("proxy", Self::PodProxy),
-            (Point::new("", "services", "proxy"), Self::ServiceProxy),
-            (Point::new("", "nodes", "proxy"), Self::NodeProxy),
-        ]
+            (Point::new("", "pods", "eviction"), Self::Eviction),
+        ];
+        own.into_iter().chain(ways).collect()
     }
 
     /// Answers a call at its place.
@@ -85,12 +73,8 @@ impl Service {
         match self {
             Self::Token(accounts) => token::answer(&asked, call, accounts).await,
             Self::Eviction => eviction::answer(&asked, call).await,
-            Self::Log => connect::log(&asked, call).await,
-            Self::Stream => connect::stream(&asked, call).await,
-            Self::PortForward => connect::port_forward(&asked, call).await,
-            Self::PodProxy => connect::pod_proxy(&asked, call).await,
-            Self::ServiceProxy => connect::service_proxy(&asked, call).await,
-            Self::NodeProxy => connect::node_proxy(&asked, call).await,
+            // The route passed it on before a call was made of it.
+            Self::Way(_) => Err(Status::no_such_page()),
         }
     }
 }

@@ -7,7 +7,7 @@ use api::{Status, Text, Value};
 use base::{Clock, Rng, Tasks};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
-use schema::{Allot, Kind, Scope, Subresource, View};
+use schema::{Allot, Kind, Scope, Subresource, View, way::Way};
 use store::{Prefix, Store, StoreError};
 
 use crate::{
@@ -86,6 +86,17 @@ impl Serving {
     pub fn offering(mut self, services: Vec<(Point, Service)>) -> Self {
         self.services.extend(services);
         self
+    }
+
+    /// Returns the way at this place, if a request there is passed on.
+    pub(crate) fn way(&self, path: &crate::ResourcePath) -> Option<Arc<dyn Way>> {
+        if path.subresource.is_empty() {
+            return None;
+        }
+        match self.services.get(&Point::of(path))? {
+            Service::Way(way) => Some(Arc::clone(way)),
+            Service::Token(_) | Service::Eviction => None,
+        }
     }
 
     /// Lets the objects of one kind take scarce values by these rules. Without the resources that

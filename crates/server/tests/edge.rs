@@ -8,11 +8,11 @@ mod bad_input;
 mod discovery;
 #[path = "edge/harness.rs"]
 mod harness;
-#[path = "edge/openapi.rs"]
-mod openapi;
 #[path = "edge/requests.rs"]
 mod requests;
 #[path = "edge/reviews.rs"]
 mod reviews;
 #[path = "edge/sockets.rs"]
 mod sockets;
+#[path = "edge/ways.rs"]
+mod ways;

@@ -13,7 +13,7 @@
 
 pub mod answer;
 pub mod cases;
-pub(super) mod exchange;
+mod exchange;
 pub mod known;
 pub mod play;
 pub mod variants;

@@ -240,6 +240,10 @@ fn identities(words: &Words, ip: IpAddr, now: WallTime) -> Result<Identities, Fa
         client_ca: text("client-ca-file")?,
         serving,
         front_proxy_ca: text("requestheader-client-ca-file")?,
+        kubelet_client: Pair {
+            certificate: text("kubelet-client-certificate")?,
+            key: text("kubelet-client-key")?,
+        },
         service_accounts_key: text("service-account-signing-key-file")?,
         ..Identities::default()
     })

@@ -70,6 +70,13 @@ pub(super) fn load_or_make(
         names: BTreeSet::new(),
         usage: ExtendedKeyUsagePurpose::ClientAuth,
     };
+    let kubelet_client = Wanted {
+        file: "kubelet-client",
+        common_name: "kube-apiserver-kubelet-client",
+        organization: Some("system:masters"),
+        names: BTreeSet::new(),
+        usage: ExtendedKeyUsagePurpose::ClientAuth,
+    };
     let front_proxy = Wanted {
         file: "front-proxy",
         common_name: "front-proxy-client",
@@ -81,6 +88,7 @@ pub(super) fn load_or_make(
         serving: signed(directory, &ca, serving, now)?,
         admin: signed(directory, &ca, admin, now)?,
         front_proxy: signed(directory, &front_proxy_ca, front_proxy, now)?,
+        kubelet_client: signed(directory, &ca, kubelet_client, now)?,
         client_ca: ca.certificate.clone(),
         ca: ca.certificate,
         front_proxy_ca: front_proxy_ca.certificate,

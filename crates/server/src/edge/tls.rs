@@ -77,7 +77,7 @@ impl Tls {
     }
 }
 
-fn fault<E>(what: &'static str) -> impl FnOnce(E) -> ServerError
+pub(super) fn fault<E>(what: &'static str) -> impl FnOnce(E) -> ServerError
 where
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
@@ -87,7 +87,7 @@ where
     }
 }
 
-fn read_certificates(
+pub(super) fn read_certificates(
     what: &'static str,
     pem: &[u8],
 ) -> Result<Vec<CertificateDer<'static>>, ServerError> {

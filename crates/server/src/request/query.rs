@@ -38,6 +38,15 @@ impl Query {
         &self.raw
     }
 
+    /// Returns all names and values in order.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(String, String)> {
+        let pairs = self.pairs.iter();
+        pairs
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect()
+    }
+
     /// Returns the first value given under this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

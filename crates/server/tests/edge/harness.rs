@@ -22,8 +22,9 @@ use server::{
     Access, Body, InProcess, Limits, LiveWorld, Server, ServerError, Serving, Setup,
     answer::Page,
     edge::{self, Tls, TlsMaterial},
-    mount::Mounts,
+    mount::{Mounts, Point},
     pages::version::Version,
+    services::Service,
 };
 use store::MemoryStore;
 use tokio::net::{TcpListener, TcpStream};
@@ -71,13 +72,16 @@ pub(crate) async fn server(options: Options) -> (Server, Tasks) {
         .map(|one| (one.group_version.group.clone(), one.group_priority))
         .collect();
     let store = Arc::new(MemoryStore::new(clock.clone()));
-    let serving = Arc::new(Serving::new(
+    let serving = Serving::new(
         builtins.kinds,
         store,
         clock.clone(),
         tasks.clone(),
         Rng::from_seed(2),
-    ));
+    );
+    let ways = kinds::ways::all().into_iter();
+    let ways = ways.map(|(plural, name, way)| (Point::new("", plural, name), Service::Way(way)));
+    let serving = Arc::new(serving.offering(ways.collect()));
     let world = LiveWorld::open(&serving)
         .await
         .expect("memory has no faults");
@@ -115,7 +119,7 @@ pub(crate) async fn server(options: Options) -> (Server, Tasks) {
         pages: vec![(Text::new("/openid/v1/jwks"), Page::json("{\"keys\":[]}"))],
         metrics: Vec::new(),
         mounts: options.mounts,
-        texts: &[],
+        outbound: server::edge::Outbound::new(b"", b"").expect("no certificate is none"),
     });
     server.set_started();
     (server, tasks)
