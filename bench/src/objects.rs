@@ -115,6 +115,26 @@ pub(crate) fn definition(plural: &str) -> Value {
     })
 }
 
+/// Returns the CRD of [`definition`] with rules in CEL on the object and on each of its fields: a
+/// comparison, a pattern, and one that looks at two fields together.
+pub(crate) fn ruled_definition(plural: &str) -> Value {
+    let mut definition = definition(plural);
+    let schema = &mut definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    let spec = &mut schema["properties"]["spec"];
+    spec["x-kubernetes-validations"] = json!([
+        {"rule": "!has(self.field00) || !has(self.field01) || self.field00.count <= self.field01.count",
+         "message": "counts grow"},
+        {"rule": "[self.?field02.?name, self.?field03.?name].all(name, name.orValue('a').size() < 60)"},
+    ]);
+    for index in 0..14 {
+        spec["properties"][format!("field{index:02}")]["x-kubernetes-validations"] = json!([
+            {"rule": "self.count >= 0 && self.count < 1000", "message": "out of range"},
+            {"rule": "self.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')"},
+        ]);
+    }
+    definition
+}
+
 fn field(index: usize) -> Value {
     json!({
         "type": "object",

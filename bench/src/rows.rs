@@ -1,5 +1,6 @@
 //! The rows of the table, and the order in which they are measured.
 
+mod applies;
 mod controllers;
 mod definitions;
 mod lifecycle;
@@ -27,6 +28,9 @@ pub(crate) enum Row {
     CreatePod,
     CreatePodProtobuf,
     CreateCustomResource,
+    CreateRuledResource,
+    Apply,
+    ApplySame,
     ListJson,
     ListProtobuf,
     ListTable,
@@ -97,6 +101,14 @@ impl Row {
             Self::CreateCustomResource => {
                 ("create a custom resource", Cpu, Share(8.0), Share(20.0))
             }
+            Self::CreateRuledResource => (
+                "create a custom resource with CEL rules",
+                Cpu,
+                Share(8.0),
+                Share(20.0),
+            ),
+            Self::Apply => ("apply that changes a field", Cpu, Share(8.0), Share(15.0)),
+            Self::ApplySame => ("apply that changes nothing", Cpu, Share(8.0), Share(15.0)),
             Self::ListJson => ("LIST 10,000 pods as JSON", Cpu, Share(6.0), Share(10.0)),
             Self::ListProtobuf => ("LIST 10,000 pods as protobuf", Cpu, Share(3.0), Share(8.0)),
             Self::ListTable => ("LIST 10,000 pods as Table", Cpu, Share(3.0), Share(8.0)),
@@ -193,6 +205,10 @@ pub(crate) async fn measure(plan: &Plan, book: &mut Book) -> Result<(), Failure>
     if plan.wants(&requests::ROWS) {
         let mut sides = pair(plan).await?;
         requests::measure(plan, &mut sides, book).await;
+    }
+    if plan.wants(&applies::ROWS) {
+        let mut sides = pair(plan).await?;
+        applies::measure(plan, &mut sides, book).await;
     }
     if plan.wants(&lists::ROWS) {
         let mut sides = pair(plan).await?;

@@ -12,12 +12,13 @@ use crate::side::Side;
 use crate::{objects, protobuf};
 
 /// Rows of this group.
-pub(super) const ROWS: [Row; 5] = [
+pub(super) const ROWS: [Row; 6] = [
     Row::Get,
     Row::CreateConfigMap,
     Row::CreatePod,
     Row::CreatePodProtobuf,
     Row::CreateCustomResource,
+    Row::CreateRuledResource,
 ];
 
 /// Operations in a round; long enough that the kernel's clock does not matter.
@@ -74,23 +75,26 @@ pub(super) async fn measure(plan: &Plan, sides: &mut [Side], book: &mut Book) {
         async |side, round| create_pods_as_protobuf(side, round, creates).await,
     )
     .await;
-    in_turn(
-        plan,
-        sides,
-        book,
-        Row::CreateCustomResource,
-        async |side, round| {
-            serve_definition(side, "things").await?;
-            let path = format!("/apis/{}/v1/namespaces/bench/things", objects::GROUP);
+    for (row, plural, definition) in [
+        (
+            Row::CreateCustomResource,
+            "things",
+            objects::definition as fn(&str) -> serde_json::Value,
+        ),
+        (Row::CreateRuledResource, "ruled", objects::ruled_definition),
+    ] {
+        in_turn(plan, sides, book, row, async |side, round| {
+            serve_definition(side, plural, &definition(plural)).await?;
+            let path = format!("/apis/{}/v1/namespaces/bench/{plural}", objects::GROUP);
             let work = at_once(creates, async |number| {
                 let name = format!("thing-{round}-{number:06}");
-                let object = objects::custom_resource("things", &name);
+                let object = objects::custom_resource(plural, &name);
                 side.client.create(&path, &object).await.map(drop)
             });
             per_operation(side, creates, work).await
-        },
-    )
-    .await;
+        })
+        .await;
+    }
 }
 
 /// Takes a pod as the server itself writes it in protobuf and creates it again under other names.
@@ -137,8 +141,12 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
         .position(|window| window == needle)
 }
 
-/// Creates the CRD with this plural if it is not there, and waits until it is served.
-async fn serve_definition(side: &Side, plural: &str) -> Result<(), Failure> {
+/// Creates this CRD if its plural is not served, and waits until it is served.
+async fn serve_definition(
+    side: &Side,
+    plural: &str,
+    definition: &serde_json::Value,
+) -> Result<(), Failure> {
     let path = format!("/apis/{}/v1/namespaces/bench/{plural}", objects::GROUP);
     if side.client.get(&path).await?.status.is_success() {
         return Ok(());
@@ -146,7 +154,7 @@ async fn serve_definition(side: &Side, plural: &str) -> Result<(), Failure> {
     side.client
         .create(
             "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
-            &objects::definition(plural),
+            definition,
         )
         .await?;
     let pause = std::time::Duration::from_millis(50);
