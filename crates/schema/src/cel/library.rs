@@ -184,7 +184,7 @@ fn compare<'a>(args: &[Val<'a>], test: fn(std::cmp::Ordering) -> bool) -> Outcom
 fn texts<'a>(args: &[Val<'a>], test: fn(&str, &str) -> bool) -> Outcome<'a> {
     match args {
         [Val::String(text), Val::String(part)] => Ok(Val::Bool(test(text.as_str(), part.as_str()))),
-        _ => mismatch(),
+        _ => Err(Fault::no_overload()),
     }
 }
 

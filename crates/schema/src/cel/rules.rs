@@ -8,6 +8,7 @@
 
 mod accept;
 mod compile;
+mod facts;
 mod path;
 mod run;
 
@@ -18,6 +19,7 @@ use crate::{ShapeId, Shapes};
 
 pub(crate) use accept::accept;
 use compile::Rule;
+pub use facts::{Fact, facts};
 
 /// What one evaluation may cost.
 pub const CALL_COST_MAX: u64 = 1_000_000;
@@ -65,7 +67,16 @@ impl Validator {
         object: &Value,
         old: Option<&Value>,
     ) -> Vec<Error> {
-        run::validate(self, shapes, object, old)
+        run::validate(self, shapes, object, old).0
+    }
+}
+
+/// Returns what the rules of a schema say is wrong with an object, and what they cost.
+#[must_use]
+pub fn hold(shape: &crate::Shape, object: &Value, old: Option<&Value>) -> (Vec<Error>, u64) {
+    match shape.table().cel_rules(shape.root()) {
+        Some(validator) => run::validate(validator, shape.table(), object, old),
+        None => (Vec::new(), 0),
     }
 }
 

@@ -190,7 +190,7 @@ fn operators_and_their_failures() {
         has({'a': 1}.a) && !has({'a': 1}.b)
         x + 1 == 4 && x == 3.0 && 3u == x
         x + 'a' == 'b' ==> fails: no such overload
-        x.startsWith('a') ==> fails: no such overload: startsWith
+        x.startsWith('a') ==> fails: no such overload
         type(x) == int && type('') == string && type(type(1)) == type
         {'a': 1, 'b': 2}.transformMap(k, v, v + 1) == {'a': 2, 'b': 3}
         [4, 5].transformList(i, v, i * v) == [0, 5]

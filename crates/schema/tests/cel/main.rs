@@ -2,4 +2,5 @@
 
 mod conformance;
 mod libraries;
+mod rules;
 mod textproto;

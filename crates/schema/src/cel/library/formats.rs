@@ -117,7 +117,7 @@ static FORMATS: [(&str, NamedFormat); 13] = [
         "uuid",
         NamedFormat {
             name: "uuid",
-            pattern_length: 84,
+            pattern_length: 70,
             check: |text| schema_format("uuid", text, "does not match the UUID format"),
         },
     ),
@@ -133,7 +133,7 @@ static FORMATS: [(&str, NamedFormat); 13] = [
         "date",
         NamedFormat {
             name: "date",
-            pattern_length: 76,
+            pattern_length: 71,
             check: |text| schema_format("date", text, "invalid date"),
         },
     ),
@@ -141,7 +141,7 @@ static FORMATS: [(&str, NamedFormat); 13] = [
         "datetime",
         NamedFormat {
             name: "datetime",
-            pattern_length: 76,
+            pattern_length: 71,
             check: |text| schema_format("datetime", text, "invalid datetime"),
         },
     ),

@@ -30,7 +30,7 @@ pub(super) fn validate(
     shapes: &Shapes,
     object: &Value,
     old: Option<&Value>,
-) -> Vec<Error> {
+) -> (Vec<Error>, u64) {
     let mut run = Run {
         validator,
         shapes,
@@ -43,7 +43,7 @@ pub(super) fn validate(
     };
     // What the budget did not reach is named by the last error.
     let _ = run.node(validator.root, object, old, kept, &Path::ROOT);
-    run.errors
+    (run.errors, OBJECT_COST_MAX - run.budget)
 }
 
 /// The value here and the nearest one above whose old counterparts are known, to tell whether an
