@@ -6,9 +6,12 @@
 
 pub mod bad_input;
 pub mod differential;
+mod e2e;
 mod envtest;
 pub mod gaps;
+pub mod ginkgo;
 mod stage;
+mod standing;
 pub mod steps;
 pub mod suites;
 pub mod transcripts;
@@ -40,8 +43,10 @@ enum Suite {
     Differential(differential::Arguments),
     /// Sends input that no server should accept and compares the refusals with upstream's.
     BadInput(bad_input::Arguments),
-    /// Runs controller-runtime's envtest on the directory that `pintle assets` writes.
+    /// Runs controller-runtime's envtest and its own suites on what `pintle assets` writes.
     Envtest(envtest::Arguments),
+    /// Runs upstream's own conformance binary against a control plane without nodes.
+    E2e(e2e::Arguments),
 }
 
 /// Where a suite finds the server it talks to.
@@ -93,6 +98,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Suite::Differential(arguments) => differential::run(arguments),
         Suite::BadInput(arguments) => bad_input::run(arguments),
         Suite::Envtest(arguments) => envtest::run(arguments),
+        Suite::E2e(arguments) => e2e::run(arguments),
     }
 }
 

@@ -5,7 +5,7 @@
 //! more than is true.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::repository;
 use super::transcripts::Mismatch;
@@ -36,15 +36,23 @@ impl Gaps {
     /// # Errors
     /// The file cannot be read, or a line is neither a step nor a reason.
     pub fn load() -> Result<Self, Failure> {
-        let path = file();
+        Self::read(&file())
+    }
+
+    /// Reads another list of the same form; no file is an empty list.
+    ///
+    /// # Errors
+    /// The file cannot be read, or a line is neither a step nor a reason.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
         if !path.is_file() {
             return Ok(Self::default());
         }
-        let text = std::fs::read_to_string(&path).doing("read conformance/gaps.txt")?;
-        Self::parse(&text).doing("read conformance/gaps.txt")
+        let what = format!("read {}", path.display());
+        let text = std::fs::read_to_string(path).doing(&what)?;
+        Self::parse(&text).doing(&what)
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut entries: Vec<Gap> = Vec::new();
         for line in text.lines() {
             if line.trim().is_empty() || line.starts_with('#') {
@@ -68,6 +76,13 @@ impl Gaps {
             return Err(format!("no reason for {}: {}", gap.place, gap.step));
         }
         Ok(Self { entries })
+    }
+
+    /// Returns every listed step with its place.
+    pub fn steps(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entries
+            .iter()
+            .map(|gap| (gap.place.as_str(), gap.step.as_str()))
     }
 
     fn render(&self) -> String {

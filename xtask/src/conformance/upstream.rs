@@ -1,6 +1,6 @@
 //! The pinned upstream programs: built from their Go modules, unmodified.
 //!
-//! The pins are the `go.mod` files under `conformance/upstream`; nothing of upstream is copied
+//! The pins are the `go.mod` files under `conformance/upstream` and in `conformance/e2e`; nothing of upstream is copied
 //! into this repository.
 
 use std::path::{Path, PathBuf};
@@ -25,16 +25,19 @@ pub enum Program {
     Etcd,
     /// The example controller.
     SampleController,
+    /// The conformance tests.
+    E2eTest,
 }
 
 impl Program {
     /// Every program.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Kubectl,
         Self::KubeApiserver,
         Self::Etcd,
         Self::SampleController,
         Self::KubeControllerManager,
+        Self::E2eTest,
     ];
 
     /// What a whole upstream control plane consists of.
@@ -50,20 +53,25 @@ impl Program {
             Self::KubeControllerManager => "kube-controller-manager",
             Self::Etcd => "etcd",
             Self::SampleController => "sample-controller",
+            Self::E2eTest => "e2e.test",
         }
     }
 
-    /// Returns the folder of its pin under conformance/upstream, and its Go package.
+    /// Returns the folder of its pin under conformance, and its Go package.
     fn source(self) -> (&'static str, &'static str) {
         match self {
-            Self::Kubectl => ("kubernetes", "k8s.io/kubernetes/cmd/kubectl"),
-            Self::KubeApiserver => ("kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver"),
+            Self::Kubectl => ("upstream/kubernetes", "k8s.io/kubernetes/cmd/kubectl"),
+            Self::KubeApiserver => (
+                "upstream/kubernetes",
+                "k8s.io/kubernetes/cmd/kube-apiserver",
+            ),
             Self::KubeControllerManager => (
-                "kubernetes",
+                "upstream/kubernetes",
                 "k8s.io/kubernetes/cmd/kube-controller-manager",
             ),
-            Self::Etcd => ("etcd", "go.etcd.io/etcd/server/v3"),
-            Self::SampleController => ("sample-controller", "k8s.io/sample-controller"),
+            Self::Etcd => ("upstream/etcd", "go.etcd.io/etcd/server/v3"),
+            Self::SampleController => ("upstream/sample-controller", "k8s.io/sample-controller"),
+            Self::E2eTest => ("e2e", "k8s.io/kubernetes/test/e2e"),
         }
     }
 }
@@ -130,9 +138,7 @@ fn is_current(program: Program, binary: &Path) -> bool {
 }
 
 fn pin_of(program: Program) -> PathBuf {
-    repository()
-        .join("conformance/upstream")
-        .join(program.source().0)
+    repository().join("conformance").join(program.source().0)
 }
 
 /// Copies beside the target first, so that an interrupted copy never looks like a program.
@@ -146,15 +152,14 @@ fn install(from: &Path, target: &Path) -> Result<(), Failure> {
 fn build(program: Program, target: &Path) -> Result<(), Failure> {
     eprintln!("building {} (once; takes minutes)", program.name());
     let partial = target.with_extension("partial");
+    let verb: &[&str] = match program {
+        Program::E2eTest => &["test", "-c", "-vet=off"],
+        _ => &["build"],
+    };
     let status = Command::new("go")
         .current_dir(pin_of(program))
-        .args([
-            "build",
-            "-buildvcs=false",
-            "-ldflags",
-            &link_flags(program)?,
-            "-o",
-        ])
+        .args(verb)
+        .args(["-buildvcs=false", "-ldflags", &link_flags(program)?, "-o"])
         .arg(&partial)
         .arg(program.source().1)
         // Static binaries start faster and run on any machine of the same kind.
@@ -169,7 +174,7 @@ fn build(program: Program, target: &Path) -> Result<(), Failure> {
 
 /// Stamps the version that the module is pinned at; without it the programs call themselves v0.0.0.
 fn link_flags(program: Program) -> Result<String, Failure> {
-    if program.source().0 != "kubernetes" {
+    if !program.source().1.starts_with("k8s.io/kubernetes/") {
         return Ok("-s -w".to_owned());
     }
     let pin = pin_of(program).join("go.mod");
@@ -182,7 +187,7 @@ fn link_flags(program: Program) -> Result<String, Failure> {
                 .strip_prefix("k8s.io/kubernetes ")
         })
         .and_then(|rest| rest.split_whitespace().next())
-        .ok_or_else(|| Failure::new("conformance/upstream/kubernetes/go.mod pins no version"))?;
+        .ok_or_else(|| Failure::new("go.mod pins no version of k8s.io/kubernetes"))?;
     let mut numbers = version.trim_start_matches('v').split('.');
     let major = numbers.next().unwrap_or("0");
     let minor = numbers.next().unwrap_or("0");
