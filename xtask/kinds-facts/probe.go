@@ -342,6 +342,9 @@ func selectLines(version served, resource apidiscoveryv2.APIResourceDiscovery, s
 		if path != label {
 			line += " path=" + path
 		}
+		if other := otherwise[label]; other != "" {
+			line += " otherwise=" + other
+		}
 		if empty[target] != "" {
 			line += " absent=" + empty[target]
 		}
@@ -355,6 +358,9 @@ var renamed = []string{
 	"name", "spec.host", "reportingController", "regarding.apiVersion", "regarding.fieldPath", "regarding.kind",
 	"regarding.name", "regarding.namespace", "regarding.resourceVersion", "regarding.uid",
 }
+
+// otherwise are the paths that count where the label's own holds no text; a full object cannot show them.
+var otherwise = map[string]string{"source": "reportingComponent"}
 
 // elsewhere are the labels that are no JSON path.
 var elsewhere = map[string]string{"source": "source.component", "status.successful": "status.succeeded"}

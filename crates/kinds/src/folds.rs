@@ -13,17 +13,33 @@ pub(crate) fn of(name: &str) -> Option<View> {
     let fold: Arc<dyn Fold> = match name {
         "binding" => Arc::new(Binding),
         // A namespace's own finalizers, and nothing else.
-        "finalize" => Arc::new(Part(&["spec", "finalizers"])),
-        "approval" => Arc::new(Part(&["status", "conditions"])),
-        "ephemeralcontainers" => Arc::new(Part(&["spec", "ephemeralContainers"])),
+        "finalize" => Arc::new(Part {
+            path: &["spec", "finalizers"],
+            metadata: &METADATA,
+        }),
+        "approval" => Arc::new(Part {
+            path: &["status", "conditions"],
+            metadata: &METADATA,
+        }),
+        "ephemeralcontainers" => Arc::new(Part {
+            path: &["spec", "ephemeralContainers"],
+            metadata: &[],
+        }),
         "resize" => Arc::new(Resize),
         _ => return None,
     };
     Some(View::Fold(fold))
 }
 
+/// What clients may write in the metadata of an object that is there.
+const METADATA: [&str; 4] = ["annotations", "labels", "finalizers", "ownerReferences"];
+
 /// Shows the whole object, and takes one part of what it is given.
-struct Part(&'static [&'static str]);
+struct Part {
+    path: &'static [&'static str],
+    /// Fields of the metadata that go through this door, too.
+    metadata: &'static [&'static str],
+}
 
 impl Fold for Part {
     fn show(&self, object: &Value) -> Result<Value, Status> {
@@ -31,13 +47,21 @@ impl Fold for Part {
     }
 
     fn apply(&self, object: &mut Value, body: &Value) -> Result<(), Status> {
-        match body.at(self.0) {
-            Some(part) => object.set_at(self.0, part.clone()),
-            None => {
-                object.remove_at(self.0);
-            }
+        take(object, body, self.path);
+        for field in self.metadata {
+            take(object, body, &["metadata", field]);
         }
         Ok(())
+    }
+}
+
+/// Makes what is at `path` what it is in `body`: something or nothing.
+fn take(object: &mut Value, body: &Value, path: &[&str]) {
+    match body.at(path) {
+        Some(part) => object.set_at(path, part.clone()),
+        None => {
+            object.remove_at(path);
+        }
     }
 }
 
@@ -248,6 +272,19 @@ mod tests {
             r#"{"spec":{"finalizers":["kubernetes"]},"status":{"phase":"Terminating"}}"#,
             r#"{"spec":{},"status":{"phase":"Active"}}"#,
             r#"{"spec":{},"status":{"phase":"Terminating"}}"#,
+        );
+        check(
+            "approval",
+            r#"{"metadata":{"labels":{"a":"b"},"uid":"u"},"spec":{},"status":{"certificate":"c"}}"#,
+            r#"{"metadata":{"annotations":{"x":"y"},"uid":"v"},"status":{"conditions":[{"type":"Denied"}]}}"#,
+            r#"{"metadata":{"uid":"u","annotations":{"x":"y"}},"spec":{},
+                "status":{"certificate":"c","conditions":[{"type":"Denied"}]}}"#,
+        );
+        check(
+            "ephemeralcontainers",
+            r#"{"metadata":{"labels":{"a":"b"}},"spec":{}}"#,
+            r#"{"metadata":{},"spec":{"ephemeralContainers":[{"name":"e"}],"nodeName":"n"}}"#,
+            r#"{"metadata":{"labels":{"a":"b"}},"spec":{"ephemeralContainers":[{"name":"e"}]}}"#,
         );
         check(
             "resize",

@@ -13,7 +13,7 @@ pub(crate) fn rule(group: &str, kind: &str) -> NameRule {
         ("", "Event")
         | ("apiextensions.k8s.io", "CustomResourceDefinition")
         | ("apiregistration.k8s.io", "APIService")
-        | ("certificates.k8s.io", "CertificateSigningRequest")
+        | ("certificates.k8s.io", "CertificateSigningRequest" | "ClusterTrustBundle")
         | ("networking.k8s.io", "IPAddress")
         | ("policy", "PodDisruptionBudget")
         | ("rbac.authorization.k8s.io", _) => NameRule::PathSegment,
@@ -39,6 +39,7 @@ mod tests {
         check("", "Namespace", "a", &[]);
         check("rbac.authorization.k8s.io", "Role", "system:A", &[]);
         check("", "Event", "Any.1", &[]);
+        check("certificates.k8s.io", "ClusterTrustBundle", "a.b:c:d", &[]);
     }
 
     #[test]

@@ -202,10 +202,11 @@ impl Resource {
 
     fn select(&mut self, mut line: Line<'_>) -> Result<(), DataError> {
         let label = line.word("the label")?;
-        let (mut path, mut absent) = (label, "");
+        let (mut path, mut otherwise, mut absent) = (label, "", "");
         for (option, value) in line.clone().options() {
             match option {
                 "path" => path = value,
+                "otherwise" => otherwise = value,
                 "absent" => absent = value,
                 _ => return Err(line.unknown(option)),
             }
@@ -213,6 +214,7 @@ impl Resource {
         self.selectable.push(Selectable {
             label: label.into(),
             path: path.split('.').map(Text::from).collect(),
+            otherwise: otherwise.split_terminator('.').map(Text::from).collect(),
             absent: absent.into(),
         });
         Ok(())

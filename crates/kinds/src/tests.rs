@@ -286,6 +286,19 @@ fn knows_what_strategies_allow() {
 }
 
 #[test]
+fn an_event_without_a_source_is_selected_by_who_reports_it() {
+    let builtins = load();
+    let events = kind(&builtins, "", "events");
+    let source = events.versions[0]
+        .selectable
+        .iter()
+        .find(|field| field.label == "source")
+        .expect("events are selected by source");
+    assert_eq!(source.path.join("."), "source.component");
+    assert_eq!(source.otherwise.join("."), "reportingComponent");
+}
+
+#[test]
 fn every_shape_is_there_once_and_shares_one_table() {
     let builtins = load();
     let mut fields = 0;

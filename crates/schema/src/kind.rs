@@ -93,6 +93,8 @@ pub struct Selectable {
     pub label: Text,
     /// Path of field names to the value.
     pub path: Vec<Text>,
+    /// Path that is read where the first leads to nothing or to no text; empty for none.
+    pub otherwise: Vec<Text>,
     /// What an absent value counts as.
     pub absent: Text,
 }

@@ -7,7 +7,7 @@ use api::{Gvk, Status, Text, Value};
 use schema::View;
 
 use crate::{
-    Answer, Call, Content,
+    Answer, Call, Content, Form,
     admit::{Ask, Operation},
     registry::{ClusterId, Resource},
     serving::Serving,
@@ -25,6 +25,12 @@ pub(crate) async fn answer(
 ) -> Result<Answer, Status> {
     if resource.plural() == "bindings" {
         return bind(serving, call).await;
+    }
+    if !matches!(call.accepted.form, Form::Object) {
+        // A question has no metadata and no columns, so it is neither a table nor metadata alone.
+        return Err(Status::not_acceptable(
+            "application/json, application/yaml, application/vnd.kubernetes.protobuf",
+        ));
     }
     let version = resource.version();
     let kind = resource.kind();

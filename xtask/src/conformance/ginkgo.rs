@@ -131,7 +131,10 @@ pub fn plain_tests(output: &str) -> Vec<Outcome> {
                 .trim_end_matches(['s', ')'])
                 .parse()
                 .unwrap_or_default(),
-            message: String::new(),
+            message: match state {
+                State::Passed => String::new(),
+                _ => said(output, name),
+            },
         });
     }
     let doors = doors(output);
@@ -141,6 +144,20 @@ pub fn plain_tests(output: &str) -> Vec<Outcome> {
         !doors.contains(&test.name) && !names.iter().any(|name| name.starts_with(&inner))
     });
     tests
+}
+
+/// Returns what a test printed while it ran.
+fn said(output: &str, name: &str) -> String {
+    let mut lines = Vec::new();
+    let mut running = "";
+    for line in output.lines() {
+        if let Some(heading) = line.strip_prefix("=== ") {
+            running = heading.split_whitespace().last().unwrap_or_default();
+        } else if running == name && verdict(line).is_none() {
+            lines.push(line);
+        }
+    }
+    lines.join("\n")
 }
 
 fn verdict(line: &str) -> Option<(State, &str)> {
@@ -241,6 +258,7 @@ mod tests {
     fn counts_the_innermost_plain_tests() {
         let output = "=== RUN   TestSource\nRunning Suite: Source Suite - /tmp\n\
                       --- PASS: TestSource (3.00s)\n=== RUN   TestTable\n=== RUN   TestTable/one\n\
+                      === RUN   TestTable/two\n    t.go:7: no\n=== NAME  TestTable\n\
                       --- FAIL: TestTable (0.10s)\n    --- PASS: TestTable/one (0.10s)\n    \
                       --- FAIL: TestTable/two (0.00s)\n=== RUN   TestOther\n\
                       --- SKIP: TestOther (0.00s)\n";
@@ -248,7 +266,7 @@ mod tests {
             &plain_tests(output),
             &expect![[r#"
                 Passed TestTable/one 0.1 ""
-                Failed TestTable/two 0.0 ""
+                Failed TestTable/two 0.0 "    t.go:7: no"
                 Skipped TestOther 0.0 """#]],
         );
     }

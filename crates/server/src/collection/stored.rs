@@ -121,11 +121,18 @@ impl Stored {
 
 /// Returns what a selectable field holds, as text.
 fn read_field(bytes: &[u8], field: &Selectable) -> Text {
-    let path: Vec<&str> = field.path.iter().map(Text::as_str).collect();
-    match scan::find_field(bytes, &path) {
-        Some(range) if &bytes[range.clone()] != b"null" => text(&bytes[range]),
-        _ => field.absent.clone(),
-    }
+    let read = |path: &[Text]| {
+        let path: Vec<&str> = path.iter().map(Text::as_str).collect();
+        let value = &bytes[scan::find_field(bytes, &path)?];
+        (value != b"null").then(|| text(value))
+    };
+    let first = read(&field.path);
+    let found = match (&first, field.otherwise.is_empty()) {
+        (_, true) => first,
+        (Some(found), _) if !found.is_empty() => first,
+        _ => read(&field.otherwise),
+    };
+    found.unwrap_or_else(|| field.absent.clone())
 }
 
 /// Returns a scalar as text: a string without its quotes and escapes, anything else as written.
@@ -174,14 +181,21 @@ mod tests {
         assert_eq!(stored.label("tier"), Some(""));
         assert_eq!(stored.label("none"), None);
         let selectable = [
-            ("spec.nodeName", ["spec", "nodeName"], ""),
-            ("status.phase", ["status", "phase"], "Unknown"),
+            ("spec.nodeName", "spec nodeName", "", ""),
+            ("status.phase", "status phase", "", "Unknown"),
+            ("where", "spec place", "spec nodeName", ""),
+            ("who", "spec nodeName", "metadata name", ""),
+            ("what", "spec a", "spec b", "Nothing"),
         ]
-        .map(|(label, path, absent)| schema::Selectable {
+        .map(|(label, path, otherwise, absent)| schema::Selectable {
             label: label.into(),
-            path: path.iter().map(|part| (*part).into()).collect(),
+            path: path.split(' ').map(Into::into).collect(),
+            otherwise: otherwise.split_whitespace().map(Into::into).collect(),
             absent: absent.into(),
         });
-        assert_eq!(*stored.fields(&selectable), ["n", "Unknown"]);
+        assert_eq!(
+            *stored.fields(&selectable),
+            ["n", "Unknown", "n", "n", "Nothing"]
+        );
     }
 }

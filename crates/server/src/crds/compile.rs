@@ -271,6 +271,7 @@ fn selectable(one: &Value) -> Vec<Selectable> {
             Selectable {
                 label: Text::new(text.trim_start_matches('.')),
                 path: path(text),
+                otherwise: Vec::new(),
                 absent: Text::default(),
             }
         })

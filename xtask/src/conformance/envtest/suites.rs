@@ -1,8 +1,10 @@
-//! controller-runtime's own suites, run where they lie in the Go module cache.
+//! controller-runtime's own suites, out of the Go module cache.
 //!
 //! Tests that are known to fail stand in `conformance/envtest/gaps.txt`, each with its reason.
 
 use std::fmt::Write as _;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -50,6 +52,8 @@ pub(super) fn run(
     times: &str,
 ) -> Result<(), Failure> {
     let source = source()?;
+    let ground = scratch.path.join("module");
+    copy(&source, &ground)?;
     let gaps = match arguments.against {
         Against::Pintle => Gaps::read(&module().join("gaps.txt"))?,
         // Upstream has no gaps: its suites were written against it.
@@ -66,6 +70,7 @@ pub(super) fn run(
         let standing = Package {
             name: package,
             source: &source,
+            ground: &ground,
             scratch: &scratch.path,
             assets,
         }
@@ -109,10 +114,33 @@ fn source() -> Result<PathBuf, Failure> {
     crate::conformance::upstream::module(&format!("{MODULE}@{version}"))
 }
 
+/// Copies the module: its archive does not say which files are programs, and some tests run the
+/// scripts beside them.
+fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    let what = || format!("copy {}", from.display());
+    std::fs::create_dir_all(to).doing(what())?;
+    for entry in std::fs::read_dir(from).doing(what())? {
+        let entry = entry.doing(what())?;
+        let target = to.join(entry.file_name());
+        if entry.file_type().doing(what())?.is_dir() {
+            copy(&entry.path(), &target)?;
+            continue;
+        }
+        std::fs::copy(entry.path(), &target).doing(what())?;
+        let is_script = target.extension().is_some_and(|word| word == "sh");
+        let mode = if is_script { 0o755 } else { 0o644 };
+        std::fs::set_permissions(&target, Permissions::from_mode(mode)).doing(what())?;
+    }
+    Ok(())
+}
+
 /// A package of the module, about to be tested.
 struct Package<'a> {
     name: &'a str,
+    /// The module as the Go tool keeps it, where its tests are built.
     source: &'a Path,
+    /// A copy, where they run.
+    ground: &'a Path,
     scratch: &'a Path,
     assets: &'a Path,
 }
@@ -126,7 +154,7 @@ impl Package<'_> {
         let report = self.scratch.join(format!("{word}.json"));
         let mut command = Command::new(&binary);
         command
-            .current_dir(self.source.join(self.name))
+            .current_dir(self.ground.join(self.name))
             .args(["-test.v", "-test.timeout", TIMEOUT])
             .env("KUBEBUILDER_ASSETS", self.assets);
         if self.has_specs()? {

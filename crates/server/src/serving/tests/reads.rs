@@ -250,3 +250,17 @@ async fn speaks_protobuf() {
         assert!(reply.body.contains("hello"), "{url}");
     }
 }
+
+#[tokio::test]
+async fn a_question_is_no_table() {
+    let bench = Bench::new();
+    let url = "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    let question = r#"{"spec":{"nonResourceAttributes":{"path":"/","verb":"get"}}}"#;
+    for form in [TABLE, METADATA] {
+        let reply = bench.send_as(url, question, form).await;
+        assert_eq!(
+            (reply.code, at(&reply.body, "reason")),
+            (406, "NotAcceptable".to_owned())
+        );
+    }
+}
