@@ -19,7 +19,7 @@ use crate::failure::{Doing, Failure};
 const TIMEOUT: &str = "1h";
 
 /// The longest that a test may take that is known to fail; some wait for ever for what is missing.
-const KNOWN_TIMEOUT: &str = "75s";
+const KNOWN_TIMEOUT: &str = "30s";
 
 /// What `cargo xtask conformance e2e` takes.
 #[derive(clap::Args)]
