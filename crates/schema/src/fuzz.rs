@@ -7,6 +7,11 @@ use api::{Value, field, json};
 use crate::{
     Shape, Unknown,
     apply::{Force, Owners, Set, Versions, Writer},
+    cel::{
+        Dialect, Env, Program, Type, Val, Version,
+        declared::{Declarer, Place},
+        value::{Declared, Fault},
+    },
     decode, default,
     patch::{json_patch, merge, strategic},
     proto,
@@ -55,6 +60,40 @@ pub fn decoding(shape: &Shape, data: &[u8]) {
         assert_eq!(quick, proto::object(shape, &value), "both ways agree");
         protobuf(shape, &proto::object(shape, &value));
     }
+}
+
+/// Reads bytes as a rule on this object: whatever type-checks runs to its end or to its budget.
+///
+/// # Panics
+/// When it costs more than its budget allows: that is what a fuzzer looks for.
+pub fn expression(shape: &Shape, object: &Value, data: &[u8]) {
+    /// Small, so that a fuzzer sees what stops expressions.
+    const LIMIT: u64 = 20_000;
+    let Ok(source) = std::str::from_utf8(data) else {
+        return;
+    };
+    let mut declarer = Declarer::default();
+    let root = declarer.declare(shape.table(), shape.root(), Place::Root);
+    let own = declarer.decls.type_of(root).unwrap_or(Type::Dyn);
+    let env = Env {
+        version: Version::Stored,
+        dialect: Dialect::Kubernetes,
+        variables: vec![("self", own.clone()), ("oldSelf", Type::optional(own))],
+        decls: &declarer.decls,
+    };
+    let Ok(program) = Program::compile(source, &env, Some(root)) else {
+        return;
+    };
+    let place = Declared {
+        decls: &declarer.decls,
+        id: root,
+    };
+    let Ok(value) = Val::declared(object, place) else {
+        return;
+    };
+    let run = program.run(&[Some(value), Some(Val::Optional(None))], LIMIT);
+    let stopped = matches!(run.outcome, Err(Fault::Budget));
+    assert_eq!(stopped, run.cost > LIMIT, "{source} cost {}", run.cost);
 }
 
 /// Applies bytes as a patch of each sort to an object of this shape.

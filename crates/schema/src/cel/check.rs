@@ -102,6 +102,13 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn set(&mut self, expr: &Expr, kind: Type) {
+        // Maps of maps of maps double with every step, which only a hostile expression does.
+        let kind = if weighs(&kind, &mut WEIGHT_MAX.clone()) {
+            kind
+        } else {
+            self.issue(expr, "the type is too large".to_owned());
+            Type::Error
+        };
         self.types[expr.id as usize] = kind;
     }
 
@@ -498,6 +505,24 @@ impl Checker<'_> {
         if !self.unifier.assignable(wanted, &kind) {
             self.mismatch(expr, wanted, &kind);
         }
+    }
+}
+
+/// How many parts a type may have.
+const WEIGHT_MAX: usize = 2_000;
+
+/// Returns whether a type has no more parts than are left.
+fn weighs(kind: &Type, left: &mut usize) -> bool {
+    if *left == 0 {
+        return false;
+    }
+    *left -= 1;
+    match kind {
+        Type::List(item) => weighs(item, left),
+        Type::Map(parts) => weighs(&parts.0, left) && weighs(&parts.1, left),
+        Type::Opaque(named) => named.1.iter().all(|part| weighs(part, left)),
+        Type::Type(Some(inner)) => weighs(inner, left),
+        _ => true,
     }
 }
 
