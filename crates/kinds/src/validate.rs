@@ -8,10 +8,16 @@
 //! Source: k8s.io/kubernetes v1.37.1, pkg/apis/*/validation and the `+k8s:` rules of its types;
 //! order and words of errors are upstream's. `conformance/differential/rules` holds the proof.
 
+mod admission;
+mod apiregistration;
 mod apps;
+mod autoscaling;
 mod certificates;
 #[allow(dead_code)] // until every group uses it
 mod changes;
+mod conditions;
+mod flowcontrol;
+mod go;
 #[allow(dead_code)] // until every group uses it
 mod labels;
 #[allow(dead_code)] // until every group uses it
@@ -19,6 +25,11 @@ mod numbers;
 mod place;
 #[allow(dead_code)] // until every group uses it
 mod quantities;
+mod resource;
+mod storage;
+mod storagemigration;
+#[allow(dead_code)] // until every group uses it
+mod tags;
 #[allow(dead_code)] // until every group uses it
 mod texts;
 
@@ -30,8 +41,15 @@ pub(crate) type Check = fn(&Subject<'_>, &mut Findings);
 /// Returns the check of a kind behind a door, which is empty for the object itself.
 pub(crate) fn of(group: &str, kind: &str, door: &str) -> Option<Check> {
     match group {
+        "admissionregistration.k8s.io" => admission::of(kind, door),
+        "apiregistration.k8s.io" => apiregistration::of(kind, door),
         "apps" => apps::of(kind, door),
+        "autoscaling" => autoscaling::of(kind, door),
         "certificates.k8s.io" => certificates::of(kind, door),
+        "flowcontrol.apiserver.k8s.io" => flowcontrol::of(kind, door),
+        "resource.k8s.io" => resource::of(kind, door),
+        "storage.k8s.io" => storage::of(kind, door),
+        "storagemigration.k8s.io" => storagemigration::of(kind, door),
         _ => None,
     }
 }

@@ -39,6 +39,7 @@
 pub mod allot;
 pub mod apply;
 pub mod cel;
+mod callers;
 pub mod columns;
 pub mod decode;
 pub mod default;
@@ -53,6 +54,7 @@ pub mod validate;
 pub mod way;
 
 pub use allot::{Allot, Claim, Ledger, ResourceName};
+pub use callers::webhook_client;
 pub use decode::{DecodeError, Unknown, decode, strict_errors, strict_errors_in_order};
 pub use default::default;
 pub use kind::{

@@ -12,6 +12,7 @@ mod compile;
 mod definition;
 mod lifetime;
 mod status;
+mod wrong;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

@@ -151,7 +151,8 @@ pub(crate) struct Findings {
 impl Findings {
     /// Adds one error.
     pub(crate) fn push(&mut self, error: Error) {
-        if self.errors.len() < ERRORS_MAX {
+        // Upstream says each thing once.
+        if self.errors.len() < ERRORS_MAX && !self.errors.contains(&error) {
             self.errors.push(error);
         }
     }

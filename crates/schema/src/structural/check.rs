@@ -48,10 +48,14 @@ pub fn check(schema: &Value, path: &Path<'_>, meta: &Shape, options: CheckOption
     }
     let mut built = None;
     let mut structure = Vec::new();
-    invariants(schema, Level::Root, path, &mut structure, 0);
-    complete(schema, schema, path, &mut structure, 0);
+    // Upstream cannot make a structure of such a schema, and says so where the word stands.
+    let is_one = !denies_unknown(schema, 0);
+    if is_one {
+        invariants(schema, Level::Root, path, &mut structure, 0);
+        complete(schema, schema, path, &mut structure, 0);
+    }
     structure.sort_by_cached_key(ToString::to_string);
-    if structure.is_empty() {
+    if is_one && structure.is_empty() {
         match build(schema, meta) {
             Ok((shapes, root)) => {
                 defaults::check(&shapes, root, path, &mut structure);
@@ -71,6 +75,20 @@ pub fn check(schema: &Value, path: &Path<'_>, meta: &Shape, options: CheckOption
         errors.extend(accept(&shapes, root, path));
     }
     errors
+}
+
+/// Whether a schema says anywhere that unknown fields are not kept, which it may only not say.
+fn denies_unknown(schema: &Value, depth: usize) -> bool {
+    let below = |schema: &Value| denies_unknown(schema, depth + 1);
+    depth <= DEPTH_MAX
+        && (schema.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(false))
+            || properties(schema).any(|(_, inner)| below(inner))
+            || ["items", "additionalProperties", "not"]
+                .iter()
+                .any(|name| schema.get(name).is_some_and(below))
+            || ["allOf", "anyOf", "oneOf"]
+                .iter()
+                .any(|name| branches(schema, name).iter().any(below)))
 }
 
 fn flag(schema: &Value, name: &str) -> bool {

@@ -67,5 +67,12 @@ fn one(
             "must not have unknown fields",
         ));
     }
-    errors.extend(validate_part(shapes, id, default, path));
+    let root = path.to_string();
+    for mut error in validate_part(shapes, id, default, path) {
+        // The sentence counts from the default itself, which has no name.
+        if let Some(rest) = error.detail.strip_prefix(&root) {
+            error.detail = rest.trim_start_matches('.').to_owned();
+        }
+        errors.push(error);
+    }
 }

@@ -24,6 +24,8 @@ enum Step {
     },
     /// Creates a base for real.
     Make(usize),
+    /// Reads it again: what watches it may have written its status.
+    Read(usize),
     /// Deletes it.
     Delete(usize),
     /// Takes its finalizers, in case nobody else does.
@@ -118,6 +120,7 @@ impl<'a> Play<'a> {
                 (variant.request(&cases[base].request, live), false)
             }
             Step::Make(base) => (cases[base].request.clone(), true),
+            Step::Read(base) => (self.on_live(base, "GET", "application/json", ""), true),
             Step::Delete(base) => {
                 let body = r#"{"gracePeriodSeconds":0,"propagationPolicy":"Background"}"#;
                 (self.on_live(base, "DELETE", "application/json", body), true)
@@ -172,7 +175,8 @@ impl<'a> Play<'a> {
                 let name = &topic.cases[base].name;
                 Told::Failed(format!("{name}: create it for real: {code}: {body}"))
             }
-            Step::Make(_) => {
+            Step::Read(_) if code != 200 => Told::Nothing,
+            Step::Make(_) | Step::Read(_) => {
                 self.live = Some(body.clone());
                 Told::Nothing
             }
@@ -218,7 +222,7 @@ fn variant_steps(topic: &Topic, part: &str) -> Vec<Step> {
             updates.push(Step::Make(base));
             made = Some(base);
         }
-        updates.push(step);
+        updates.extend([Step::Read(base), step]);
     }
     steps.extend(updates);
     steps.extend(made.into_iter().flat_map(removal));

@@ -43,7 +43,7 @@ async fn a_pod_is_bound_once() {
 async fn a_request_is_approved_through_its_own_door_only() {
     let bench = Bench::new();
     let requests = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
-    let csr = r#"{"metadata":{"name":"x"},"spec":{"request":"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0=","signerName":"a.b/c","usages":["client auth"]}}"#;
+    let csr = r#"{"metadata":{"name":"x"},"spec":{"request":"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIR01HNENBUUF3RERFS01BZ0dBMVVFQXd3QmRUQlpNQk1HQnlxR1NNNDlBZ0VHQ0NxR1NNNDlBd0VIQTBJQQpCTGU3M1Y3dG9oMlc4bVk1L1A5aFZXQmlmMzdCekZMdzFyUHY2WHRJZWh2NE5lS1VzS3Bnd3FaaEx4bSt4VXFyCldzYUpwR00yUW93Q01yNzR1eEEyVWFPZ0FEQUtCZ2dxaGtqT1BRUURBZ05JQURCRkFpQlRJelN6VzVjRGdlcWsKeUpoT3RXZWdKUXRVMXp6Zmg3djBLUE8wcXJOSW1RSWhBSzFQMjBHdHFmd0hTQmVyN3FSVTNLVXZlbVB3SDVmdQpGNnY5TmpVZTFhajQKLS0tLS1FTkQgQ0VSVElGSUNBVEUgUkVRVUVTVC0tLS0tCg==","signerName":"a.b/c","usages":["client auth"]}}"#;
     bench.ok(&format!("POST {requests}"), csr).await;
     let condition = r#"{"type":"Approved","status":"True","reason":"R","message":"m"}"#;
     let patch = format!(r#"merge {{"status":{{"conditions":[{condition}]}}}}"#);
