@@ -38,8 +38,8 @@
 
 pub mod allot;
 pub mod apply;
-pub mod cel;
 mod callers;
+pub mod cel;
 pub mod columns;
 pub mod decode;
 pub mod default;
