@@ -10,6 +10,7 @@ mod e2e;
 mod envtest;
 pub mod gaps;
 pub mod ginkgo;
+mod openapi;
 mod stage;
 mod standing;
 pub mod steps;
@@ -43,6 +44,8 @@ enum Suite {
     Differential(differential::Arguments),
     /// Sends input that no server should accept and compares the refusals with upstream's.
     BadInput(bad_input::Arguments),
+    /// Compares the OpenAPI documents of both sides.
+    Openapi(openapi::Arguments),
     /// Runs controller-runtime's envtest and its own suites on what `pintle assets` writes.
     Envtest(envtest::Arguments),
     /// Runs upstream's own conformance binary against a control plane without nodes.
@@ -97,6 +100,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Suite::Crds(arguments) => transcripts::run(&suites::CRDS, arguments),
         Suite::Differential(arguments) => differential::run(arguments),
         Suite::BadInput(arguments) => bad_input::run(arguments),
+        Suite::Openapi(arguments) => openapi::run(arguments),
         Suite::Envtest(arguments) => envtest::run(arguments),
         Suite::E2e(arguments) => e2e::run(arguments),
     }

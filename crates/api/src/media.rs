@@ -109,6 +109,19 @@ pub fn wanted<'a>(header: &'a str, offers: &[Format]) -> Vec<Wanted<'a>> {
     found
 }
 
+/// Returns the place of the media type, of those offered, that an Accept header asks for first.
+///
+/// For what is no object: parameters say nothing.
+#[must_use]
+pub fn preferred(header: &str, offers: &[&str]) -> Option<usize> {
+    clauses(header).iter().find_map(|clause| {
+        offers.iter().position(|offer| {
+            let (main, sub) = offer.split_once('/').unwrap_or((offer, ""));
+            (clause.main == "*" || clause.main == main) && (clause.sub == "*" || clause.sub == sub)
+        })
+    })
+}
+
 fn plain(format: Format) -> Wanted<'static> {
     Wanted {
         format,
@@ -278,7 +291,7 @@ pub fn is_pretty(parameter: Option<&str>, user_agent: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Format, content_type, is_pretty, wanted};
+    use super::{Format, content_type, is_pretty, preferred, wanted};
 
     const OFFERS: [Format; 3] = [Format::Json, Format::Yaml, Format::Protobuf];
 
@@ -389,5 +402,19 @@ mod tests {
         assert!(is_pretty(None, "curl/8"));
         assert!(is_pretty(Some(""), "Mozilla/5.0 (X11)"));
         assert!(!is_pretty(None, "kubectl/v1.37"));
+    }
+
+    #[test]
+    fn prefers_what_the_client_names_first() {
+        let first = |header| preferred(header, &["application/json", "application/x"]);
+        let found = [
+            "*/*",
+            "application/x, */*",
+            "application/json;q=0.1,application/x",
+            "text/html",
+            "",
+        ]
+        .map(first);
+        assert_eq!(found, [Some(0), Some(1), Some(1), None, None]);
     }
 }

@@ -32,6 +32,8 @@ struct Type<'a> {
     /// Whether it has a name in OpenAPI.
     published: bool,
     atomic: bool,
+    /// Discriminators of unions, as JSON: OpenAPI shows them.
+    unions: Option<&'a str>,
     fields: Vec<Line<'a>>,
 }
 
@@ -57,14 +59,14 @@ impl<'a> Types<'a> {
             name,
             published: true,
             atomic: false,
+            unions: None,
             fields: Vec::new(),
         };
         for (option, value) in line.clone().options() {
             match (option, value) {
                 ("unpublished", _) => made.published = false,
                 ("mapType", "atomic") => made.atomic = true,
-                // Discriminators of unions: nothing here works with them.
-                ("unions", _) => {}
+                ("unions", text) => made.unions = Some(text),
                 _ => return Err(line.unknown(option)),
             }
         }
@@ -186,7 +188,39 @@ impl<'a> Maker<'a> {
         let name = of
             .published
             .then(|| Text::from(format!("{}.{}", package.openapi, of.name)));
-        Ok(Struct::new(name, fields))
+        let mut zero_defaults = Vec::new();
+        self.zero_defaults(place, &mut zero_defaults)?;
+        let mut built = Struct::new(name, fields);
+        built.zero_defaults = zero_defaults.into();
+        built.unions = of
+            .unions
+            .and_then(|unions| json::read(unions.as_bytes()).ok())
+            .map(|parsed| Box::new(parsed.value));
+        Ok(built)
+    }
+
+    /// Adds the declared defaults that Go leaves out because they are zero.
+    fn zero_defaults(&self, place: usize, into: &mut Vec<(Text, Value)>) -> Result<(), DataError> {
+        let of = &self.types.types[place];
+        for line in &of.fields {
+            let mut line = line.clone();
+            let name = line.word("a field")?;
+            let class = line.word("its class")?;
+            if name == "inline" {
+                let inner = self.place(class, of.package, line.number)?;
+                self.zero_defaults(inner, into)?;
+                continue;
+            }
+            line.word("its number")?;
+            let words = words(line)?;
+            let is_left_out = !class.starts_with('*') && words.omit == Omit::Empty;
+            let default = words.default.filter(|_| is_left_out);
+            let default = default.and_then(|text| json::read(text.as_bytes()).ok());
+            if let Some(parsed) = default.filter(|parsed| is_zero(&parsed.value)) {
+                into.push((Text::new(name), parsed.value));
+            }
+        }
+        Ok(())
     }
 
     /// Adds the fields of a type, those of inlined structs in their places.

@@ -173,6 +173,7 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
         metrics,
         mounts: mount::Mounts::default(),
         outbound: outbound(&parts.identities)?,
+        texts: texts::PACKED,
     });
     server.serving().open().await.map_err(failure_of)?;
     let own_client = client_of(&server, "system:apiserver", &["system:masters"]);

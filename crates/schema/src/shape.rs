@@ -133,6 +133,10 @@ pub struct Struct {
     pub others: Others,
     /// `structType: atomic` / `mapType: atomic`: owned and replaced as one.
     pub atomic: bool,
+    /// `x-kubernetes-unions`, which OpenAPI shows and nothing here works with.
+    pub unions: Option<Box<Value>>,
+    /// Defaults that are zero and omitted: OpenAPI shows them, and setting them changes nothing.
+    pub zero_defaults: Box<[(Text, Value)]>,
     /// Hash table of places in `fields` plus one; 0 is a free slot. Its length is a power of two.
     index: Box<[u16]>,
     /// Places of fields that are written even if absent; set by [`Shapes::finish`].

@@ -12,6 +12,7 @@ use std::{
 use access::{Allow, Identify, World, identify::Certificates};
 use api::Text;
 use base::{Clock, Drain, Rng, Tasks};
+use schema::openapi;
 
 use crate::{
     answer::Page,
@@ -63,6 +64,8 @@ pub struct Setup {
     pub mounts: Mounts,
     /// How the server connects to nodes and to what runs there.
     pub outbound: Outbound,
+    /// Descriptions of the built-in kinds for OpenAPI, packed with raw DEFLATE; empty for none.
+    pub texts: &'static [u8],
 }
 
 /// What answers who someone is, and what they may do.
@@ -126,6 +129,17 @@ struct Inner {
     started: Arc<AtomicBool>,
 }
 
+/// Returns the pages beside discovery that OpenAPI tells of.
+fn documented(pages: &[(Text, Page)]) -> Vec<openapi::Page> {
+    let of_issuer = [openapi::Page::Issuer, openapi::Page::Keys];
+    let mut documented = vec![openapi::Page::Version];
+    documented.extend(of_issuer.into_iter().filter(|page| {
+        let path = format!("/{}", page.name());
+        pages.iter().any(|(known, _)| *known == path)
+    }));
+    documented
+}
+
 impl Server {
     /// Returns a server. It serves in-process callers at once, and sockets when
     /// [`edge::listen`](crate::edge::listen) is given one.
@@ -138,6 +152,13 @@ impl Server {
         let started = Arc::new(AtomicBool::new(false));
         let mut checks = setup.checks;
         checks.extend(own_checks(&started, setup.tasks.drain_signal()));
+        let openapi = OpenApi::new(
+            setup.texts,
+            setup.version.release(),
+            documented(&setup.pages),
+            setup.clock.clone(),
+            setup.tasks.clone(),
+        );
         let access = Arc::new(setup.access);
         setup
             .serving
@@ -147,7 +168,7 @@ impl Server {
             queue: Queue::new(setup.limits),
             metrics: Metrics::new(setup.metrics),
             discovery: Discovery::new(setup.group_priorities, setup.address),
-            openapi: OpenApi::default(),
+            openapi,
             health: Health::new(checks),
             clock: setup.clock,
             tasks: setup.tasks,

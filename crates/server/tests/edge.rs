@@ -8,6 +8,8 @@ mod bad_input;
 mod discovery;
 #[path = "edge/harness.rs"]
 mod harness;
+#[path = "edge/openapi.rs"]
+mod openapi;
 #[path = "edge/requests.rs"]
 mod requests;
 #[path = "edge/reviews.rs"]

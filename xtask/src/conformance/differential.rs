@@ -13,7 +13,7 @@
 
 pub mod answer;
 pub mod cases;
-mod exchange;
+pub(super) mod exchange;
 pub mod known;
 pub mod play;
 pub mod variants;

@@ -1,10 +1,13 @@
 //! Definitions of the types that kinds are made of.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use api::{GroupVersion, Object, Text, Value};
 
-use super::{GVK, group_version_kind, reference};
+use super::{
+    GVK, group_version_kind, reference,
+    texts::{About, Texts},
+};
 use crate::{Field, Form, ListKind, Omit, Others, Scalar, Shape, ShapeId, Shapes, Struct};
 
 /// Go's package for the words of every object.
@@ -12,17 +15,53 @@ pub(super) const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 const EXTENSIONS: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1";
 
 /// The definitions of one document, gathered by following references.
-pub(super) struct Definitions {
+pub(super) struct Definitions<'a> {
     meta: Shape,
+    texts: &'a Texts,
     all: BTreeMap<Text, Value>,
 }
 
-impl Definitions {
-    pub(super) fn new(meta: &Shape) -> Self {
+impl<'a> Definitions<'a> {
+    pub(super) fn new(meta: &Shape, texts: &'a Texts) -> Self {
         Self {
             meta: meta.clone(),
+            texts,
             all: BTreeMap::new(),
         }
+    }
+
+    /// Returns what is said of a definition.
+    pub(super) fn about(&self, name: &str) -> About<'a> {
+        self.texts.of(name)
+    }
+
+    /// Returns the shape of a built-in type, if the kinds of this document are built with it.
+    pub(super) fn shape(&self, name: &str) -> Option<Shape> {
+        let table = self.meta.table();
+        Some(Shape::new(Arc::clone(table), table.named(name)?))
+    }
+
+    /// Defines a built-in type by its name, and what it refers to.
+    pub(super) fn named(&mut self, name: &str) -> Text {
+        let table = Arc::clone(self.meta.table());
+        match table.named(name) {
+            Some(id) => self.define(&table, id),
+            None => {
+                let empty = object([("type", Value::from("object"))]);
+                self.add_described(Text::new(name), empty);
+                Text::new(name)
+            }
+        }
+    }
+
+    /// Adds a definition that was made elsewhere, with what is said of it.
+    pub(super) fn add_described(&mut self, name: Text, mut definition: Value) {
+        if let (Some(text), Value::Object(definition)) =
+            (self.texts.of(&name).whole(), &mut definition)
+        {
+            definition.insert("description", Value::from(&*text));
+        }
+        self.all.entry(name).or_insert(definition);
     }
 
     /// Defines a kind and everything below it; returns the definition's name.
@@ -34,16 +73,7 @@ impl Definitions {
 
     /// Defines a type of `meta/v1`; returns its name.
     pub(super) fn meta_type(&mut self, short: &str) -> Text {
-        let name = Text::from(format!("{META}.{short}"));
-        let table = Arc::clone(self.meta.table());
-        match table.named(&name) {
-            Some(id) => self.define(&table, id),
-            None => {
-                let empty = object([("type", Value::from("object"))]);
-                self.all.entry(name.clone()).or_insert(empty);
-                name
-            }
-        }
+        self.named(&format!("{META}.{short}"))
     }
 
     /// Defines the shape that metadata of custom resources has; returns its name.
@@ -111,15 +141,33 @@ impl Definitions {
             if self.all.contains_key(&name) {
                 continue;
             }
+            let about = self.texts.of(&name);
+            // A field may see a type otherwise than the type says; the definition is the type's.
+            let id = shapes.named(&name).unwrap_or(id);
             let definition = match &shapes.node(id).form {
-                Form::Struct(shape) => structure(shapes, shape, &mut waiting),
+                Form::Struct(shape) => structure(shapes, shape, &about, &mut waiting),
                 Form::Scalar(kind) => named_scalar(*kind, &mut waiting),
                 _ => continue,
             };
-            self.all.insert(name, definition);
+            let is_kind = is_core_kind(&name, &shapes.node(id).form);
+            self.add_described(name.clone(), definition);
+            if let Some(kind) = is_kind {
+                self.mark(&name, &GroupVersion::new("", "v1"), kind);
+            }
         }
         first
     }
+}
+
+/// Returns the kind that a type of `core/v1` is, if it is one: it may lie in kinds of other groups.
+fn is_core_kind<'a>(name: &'a str, form: &Form) -> Option<&'a str> {
+    let kind = name.strip_prefix("io.k8s.api.core.v1.")?;
+    let Form::Struct(shape) = form else {
+        return None;
+    };
+    let names = ["apiVersion", "kind", "metadata"];
+    let is_whole = names.iter().all(|name| shape.field(name).is_some());
+    is_whole.then_some(kind)
 }
 
 pub(super) fn object<const N: usize>(fields: [(&'static str, Value); N]) -> Value {
@@ -197,11 +245,24 @@ fn named_scalar(kind: Scalar, waiting: &mut Vec<ShapeId>) -> Value {
     }
 }
 
-fn structure(shapes: &Shapes, shape: &Struct, waiting: &mut Vec<ShapeId>) -> Value {
+fn structure(
+    shapes: &Shapes,
+    shape: &Struct,
+    about: &About<'_>,
+    waiting: &mut Vec<ShapeId>,
+) -> Value {
     let mut properties: Object = shape
         .fields
         .iter()
-        .map(|field| (field.name.clone(), property(shapes, field, waiting)))
+        .map(|field| {
+            let mut value = property(shapes, shape, field, about, waiting);
+            // Almost every field is described; where descriptions are not known, the form stays
+            // that of a described one.
+            if about.is_told() {
+                value = bare(value);
+            }
+            (field.name.clone(), value)
+        })
         .collect();
     properties.sort();
     let required: Vec<Value> = shape
@@ -224,13 +285,44 @@ fn structure(shapes: &Shapes, shape: &Struct, waiting: &mut Vec<ShapeId>) -> Val
             Value::from("atomic"),
         );
     }
+    if let Some(unions) = &shape.unions {
+        let name = Text::const_new("x-kubernetes-unions");
+        definition.push(name, Value::clone(unions));
+    }
     Value::Object(definition)
 }
 
-fn property(shapes: &Shapes, field: &Field, waiting: &mut Vec<ShapeId>) -> Value {
-    let default = default_of(shapes, field);
+/// Returns what upstream says of the two fields by which every object tells what it is.
+fn of_every_object(shape: &Struct, field: &Field) -> Option<&'static str> {
+    let name = shape.name.as_deref()?;
+    // Only whole objects have both; an OwnerReference has them too, and says so itself.
+    let is_list = name.ends_with("List") && shape.field("items").is_some();
+    match &*field.name {
+        "apiVersion" if is_list => Some(super::custom::API_VERSION),
+        "kind" if is_list => Some(super::custom::KIND),
+        _ => None,
+    }
+}
+
+fn property(
+    shapes: &Shapes,
+    shape: &Struct,
+    field: &Field,
+    about: &About<'_>,
+    waiting: &mut Vec<ShapeId>,
+) -> Value {
+    let text = about.field(&field.name);
+    let text = text.as_deref().or_else(|| of_every_object(shape, field));
+    let default = default_of(shapes, shape, field);
     let mut value = part(shapes, field.shape, default, waiting);
     if let Value::Object(object) = &mut value {
+        if let Some(text) = text {
+            let text = match object.get("enum").and_then(Value::as_array) {
+                Some(values) => with_values(text, values),
+                None => text.to_owned(),
+            };
+            object.push(Text::const_new("description"), Value::string(text));
+        }
         if let Some(patch) = &field.patch {
             if let Some(key) = &patch.merge_key {
                 let name = Text::const_new("x-kubernetes-patch-merge-key");
@@ -256,11 +348,25 @@ fn property(shapes: &Shapes, field: &Field, waiting: &mut Vec<ShapeId>) -> Value
     value
 }
 
+/// Adds to a description which values there are, in upstream's form.
+fn with_values(text: &str, values: &[Value]) -> String {
+    let mut text = format!("{text}\n\nPossible enum values:");
+    for value in values.iter().filter_map(Value::as_str) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n - `\"{value}\"`");
+    }
+    text
+}
+
 /// Returns the default that OpenAPI shows: the declared one, or the zero value of what Go holds by
 /// value and always writes.
-fn default_of(shapes: &Shapes, field: &Field) -> Option<Value> {
+fn default_of(shapes: &Shapes, shape: &Struct, field: &Field) -> Option<Value> {
     if let Some(default) = &field.default {
         return Some(Value::clone(default));
+    }
+    let mut declared = shape.zero_defaults.iter();
+    if let Some((_, zero)) = declared.find(|(name, _)| *name == field.name) {
+        return Some(zero.clone());
     }
     if field.pointer || field.omit == Omit::Absent {
         return None;
@@ -286,6 +392,14 @@ fn part(shapes: &Shapes, id: ShapeId, default: Option<Value>, waiting: &mut Vec<
         let reference = reference(&name);
         // Nothing may stand beside a reference, and fields have words of their own.
         let mut object = Object::default();
+        if let (Form::Struct(seen), Some(Form::Struct(own))) = (
+            &shapes.node(id).form,
+            shapes.named(&name).map(|id| &shapes.node(id).form),
+        ) && seen.atomic != own.atomic
+        {
+            let kind = if seen.atomic { "atomic" } else { "granular" };
+            object.push(Text::const_new("x-kubernetes-map-type"), Value::from(kind));
+        }
         object.push(Text::const_new("allOf"), Value::Array(vec![reference]));
         if let Some(default) = default {
             object.push(Text::const_new("default"), default);
@@ -315,7 +429,7 @@ fn part(shapes: &Shapes, id: ShapeId, default: Option<Value>, waiting: &mut Vec<
         Form::Map { value, atomic } => {
             put(
                 "additionalProperties",
-                bare(part(shapes, *value, None, waiting)),
+                without_list_type(bare(part(shapes, *value, None, waiting))),
             );
             put("type", Value::from("object"));
             if *atomic {
@@ -326,6 +440,8 @@ fn part(shapes: &Shapes, id: ShapeId, default: Option<Value>, waiting: &mut Vec<
             put("items", bare(part(shapes, *item, None, waiting)));
             put("type", Value::from("array"));
             match kind {
+                // What is a message of its own has no room for the word.
+                ListKind::Atomic if node.wrapped => {}
                 ListKind::Atomic => put("x-kubernetes-list-type", Value::from("atomic")),
                 ListKind::Set => put("x-kubernetes-list-type", Value::from("set")),
                 ListKind::Map(keys) => {
@@ -336,7 +452,7 @@ fn part(shapes: &Shapes, id: ShapeId, default: Option<Value>, waiting: &mut Vec<
             }
         }
         Form::Struct(shape) => {
-            let mut inner = structure(shapes, shape, waiting);
+            let mut inner = structure(shapes, shape, &About::default(), waiting);
             if let (Others::Keep, Value::Object(inner)) = (shape.others, &mut inner) {
                 let name = Text::const_new("x-kubernetes-preserve-unknown-fields");
                 inner.push(name, Value::Bool(true));
@@ -346,7 +462,9 @@ fn part(shapes: &Shapes, id: ShapeId, default: Option<Value>, waiting: &mut Vec<
     }
     if let Some(rules) = &node.rules {
         if !rules.enumeration.is_empty() {
-            put("enum", Value::Array(rules.enumeration.clone()));
+            let mut values = rules.enumeration.clone();
+            values.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+            put("enum", Value::Array(values));
         }
         if let Some(format) = rules.format.clone() {
             put("format", Value::String(format));
@@ -357,6 +475,14 @@ fn part(shapes: &Shapes, id: ShapeId, default: Option<Value>, waiting: &mut Vec<
     }
     object.sort();
     Value::Object(object)
+}
+
+/// Takes the list type away, which only fields say.
+fn without_list_type(mut value: Value) -> Value {
+    if let Value::Object(object) = &mut value {
+        object.remove("x-kubernetes-list-type");
+    }
+    value
 }
 
 /// Takes the `allOf` away from a reference beside which nothing stands.

@@ -1,48 +1,92 @@
-//! `/openapi/v3`: the shapes of what is served, one document per group and version.
+//! `/openapi/v2` and `/openapi/v3`: the shapes of what is served, in JSON and protobuf.
 //!
-//! A document is made when it is asked for and not kept; its hash is, for as long as its kinds
-//! stay the same. Clients keep documents by hash, so most of the time only the hash is needed.
+//! Nothing is made before somebody asks, and what was made is dropped soon after the last one
+//! asked: documents, and the descriptions that go into them. What stays is the hash of each
+//! document, for as long as its kinds stay the same. Clients keep documents by hash, so most of the
+//! time only the hash is needed. When a kind comes, goes or changes, only the documents of its
+//! groups and versions are made anew.
 
-use std::{
-    fmt::Write as _,
-    sync::{Arc, Weak},
-};
+mod library;
 
-use api::{GroupVersion, Text, Value, json};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
+
+use api::{Text, media::preferred};
+use base::{Clock, Tasks, WallTime};
 use bytes::Bytes;
-use hashbrown::HashMap;
 use http::{
     HeaderValue,
-    header::{CACHE_CONTROL, IF_NONE_MATCH, LOCATION, VARY},
+    header::{CACHE_CONTROL, EXPIRES, IF_NONE_MATCH, LOCATION, VARY},
 };
-use parking_lot::Mutex;
-use schema::{Shape, openapi};
+use schema::openapi;
 
-use super::discovery::{hash_of, root_of};
 use crate::{
     Refusal,
     answer::Page,
     media,
-    registry::{ClusterId, Origin, Registry, Served, Table, Version},
-    render::meta_shape,
+    registry::{ClusterId, Registry},
     request::Request,
 };
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+use library::{Library, Name, Shelf};
 
-/// Makes the documents and keeps their hashes.
-#[derive(Default)]
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const V2_PROTOBUF: HeaderValue =
+    HeaderValue::from_static("application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
+const V3_PROTOBUF: HeaderValue =
+    HeaderValue::from_static("application/com.github.proto-openapi.spec.v3.v1.0+protobuf");
+
+/// What a client may ask for; the last is an old spelling of the one before.
+const V2_OFFERS: [&str; 3] = [
+    "application/json",
+    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+];
+const V3_OFFERS: [&str; 3] = [
+    "application/json",
+    "application/com.github.proto-openapi.spec.v3.v1.0+protobuf",
+    "application/com.github.proto-openapi.spec.v3@v1.0+protobuf",
+];
+
+/// How long what was made is kept after it was last used. A client asks for a few documents one
+/// after the other; whoever comes later mostly holds them already.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Seconds for which a document with its hash in the URL may be kept: a year.
+const YEAR: i64 = 365 * 24 * 60 * 60;
+
+/// Makes the documents, keeps their hashes, and forgets the rest when it is idle.
 pub(crate) struct OpenApi {
-    hashes: Mutex<HashMap<GroupVersion, Known>>,
+    library: Arc<Library>,
+    clock: Clock,
+    tasks: Tasks,
 }
 
-/// The hash of a document made of these kinds.
-struct Known {
-    kinds: Vec<Weak<Served>>,
-    hash: Text,
+/// The two ways in which a document is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Print {
+    Json,
+    Protobuf,
 }
 
 impl OpenApi {
+    /// Returns the documents of a server.
+    ///
+    /// `texts` are the descriptions, packed with raw DEFLATE; empty if there are none. `pages` are
+    /// those beside discovery that are served.
+    pub(crate) fn new(
+        texts: &'static [u8],
+        release: openapi::Release,
+        pages: Vec<openapi::Page>,
+        clock: Clock,
+        tasks: Tasks,
+    ) -> Self {
+        Self {
+            library: Arc::new(Library::new(texts, release, pages)),
+            clock,
+            tasks,
+        }
+    }
+
     /// Returns the page at `path`, if it is one of these.
     pub(crate) fn page(
         &self,
@@ -50,35 +94,37 @@ impl OpenApi {
         cluster: ClusterId,
         request: &Request,
     ) -> Option<Result<Page, Refusal>> {
-        let rest = request.path.strip_prefix("/openapi/v3")?;
+        let rest = request.path.strip_prefix("/openapi/")?;
         let table = registry.table();
-        let rest = match rest.trim_end_matches('/') {
-            "" => return Some(Ok(self.index(&table, cluster))),
-            rest => rest.strip_prefix('/')?,
+        let shelf = Shelf::new(&table, cluster);
+        let name = match rest.trim_end_matches('/') {
+            "v2" => return Some(self.swagger(&shelf, request)),
+            "v3" => return Some(Ok(self.index(&shelf))),
+            rest => rest.strip_prefix("v3/")?,
         };
-        let groups = table.groups(cluster);
-        let mut versions = groups.values().flat_map(|group| &group.versions);
-        let version = versions.find(|version| root_of(&version.group_version) == rest)?;
-        Some(self.document(&table, cluster, version, request))
+        let name = self
+            .library
+            .names(&shelf)
+            .into_iter()
+            .find(|one| one.path() == name)?;
+        Some(self.document(&shelf, &name, request))
     }
 
-    fn index(&self, table: &Table, cluster: ClusterId) -> Page {
-        let groups = table.groups(cluster);
-        let versions = groups.values().flat_map(|group| &group.versions);
-        let mut entries: Vec<(String, Text)> = versions
-            .map(|version| {
-                let hash = self.hash(table, cluster, version);
-                (root_of(&version.group_version), hash)
-            })
+    fn index(&self, shelf: &Shelf<'_>) -> Page {
+        let names = self.library.names(shelf);
+        let mut entries: Vec<(String, Text)> = names
+            .into_iter()
+            .map(|name| (name.path(), self.library.hash(shelf, &name)))
             .collect();
+        self.used();
         entries.sort_unstable();
         let mut text = String::from("{\"paths\":{");
-        for (place, (root, hash)) in entries.iter().enumerate() {
+        for (place, (path, hash)) in entries.iter().enumerate() {
             let comma = if place == 0 { "" } else { "," };
             // Writing to a string cannot fail; no group's name needs escaping.
             let _ = write!(
                 text,
-                "{comma}\"{root}\":{{\"serverRelativeURL\":\"/openapi/v3/{root}?hash={hash}\"}}"
+                "{comma}\"{path}\":{{\"serverRelativeURL\":\"/openapi/v3/{path}?hash={hash}\"}}"
             );
         }
         text.push_str("}}");
@@ -87,30 +133,15 @@ impl OpenApi {
         page
     }
 
-    fn document(
-        &self,
-        table: &Table,
-        cluster: ClusterId,
-        version: &Version,
-        request: &Request,
-    ) -> Result<Page, Refusal> {
-        let accept = media::accept(&request.headers);
-        if api::media::wanted(accept, &[api::media::Format::Json]).is_empty() {
-            return Err(Refusal::page(406, ""));
-        }
-        let hash = self.hash(table, cluster, version);
-        let etag = HeaderValue::from_str(&format!("\"{hash}\"")).ok();
-        let mut page = Page {
-            code: 200,
-            content_type: JSON,
-            bytes: Bytes::new(),
-            etag,
-            headers: vec![(VARY, HeaderValue::from_static("Accept"))],
-        };
-        match request.query.get("hash") {
+    fn document(&self, shelf: &Shelf<'_>, name: &Name, request: &Request) -> Result<Page, Refusal> {
+        let (print, content_type) = agreed(request, &V3_OFFERS, V3_PROTOBUF)?;
+        let hash = self.library.hash(shelf, name);
+        let mut page = page(content_type, &hash);
+        page.headers
+            .push((VARY, HeaderValue::from_static("Accept")));
+        match request.query.get("hash").filter(|asked| !asked.is_empty()) {
             Some(asked) if asked != hash => {
-                let root = root_of(&version.group_version);
-                let location = format!("/openapi/v3/{root}?hash={hash}");
+                let location = format!("/openapi/v3/{}?hash={hash}", name.path());
                 page.code = 301;
                 let location = HeaderValue::from_str(&location);
                 page.headers
@@ -120,83 +151,170 @@ impl OpenApi {
             Some(_) => {
                 let forever = HeaderValue::from_static("public, immutable");
                 page.headers.push((CACHE_CONTROL, forever));
+                let until = HeaderValue::from_str(&date(self.clock.wall(), YEAR));
+                page.headers
+                    .extend(until.ok().map(|until| (EXPIRES, until)));
             }
             None => {}
         }
-        let held = request.headers.get(IF_NONE_MATCH);
-        if held.is_none() || held != page.etag.as_ref() {
-            page.bytes = make(table, cluster, version);
+        if !is_held(request, &page) {
+            page.bytes = self.library.document(shelf, name, print);
         }
+        self.used();
         Ok(page)
     }
 
-    /// Returns the hash of a document, which is only made if a kind in it is new.
-    fn hash(&self, table: &Table, cluster: ClusterId, version: &Version) -> Text {
-        let kinds = || version.resources.values().map(|one| &one.served);
-        let is_same = |known: &Known| {
-            known.kinds.len() == version.resources.len()
-                && known
-                    .kinds
-                    .iter()
-                    .zip(kinds())
-                    .all(|(weak, served)| weak.as_ptr() == Arc::as_ptr(served))
-        };
-        if let Some(known) = self.hashes.lock().get(&version.group_version)
-            && is_same(known)
-        {
-            return known.hash.clone();
+    fn swagger(&self, shelf: &Shelf<'_>, request: &Request) -> Result<Page, Refusal> {
+        let (print, content_type) = agreed(request, &V2_OFFERS, V2_PROTOBUF)?;
+        let hash = self.library.swagger_hash(shelf);
+        let mut page = page(content_type, &hash);
+        page.headers
+            .push((VARY, HeaderValue::from_static("Accept-Encoding, Accept")));
+        if !is_held(request, &page) {
+            page.bytes = self.library.swagger(shelf, print);
         }
-        let hash = Text::from(hash_of(&make(table, cluster, version)));
-        let known = Known {
-            kinds: kinds().map(Arc::downgrade).collect(),
-            hash: hash.clone(),
-        };
-        let mut hashes = self.hashes.lock();
-        hashes.insert(version.group_version.clone(), known);
-        // Groups that are no longer served leave nothing behind.
-        hashes.retain(|_, known| known.kinds.iter().any(|kind| kind.strong_count() > 0));
-        hash
+        self.used();
+        Ok(page)
+    }
+
+    /// Notes that something was used, and sees to it that it is forgotten when nothing is any more.
+    fn used(&self) {
+        if !self.library.use_at(self.clock.now()) {
+            return;
+        }
+        let (library, clock) = (Arc::clone(&self.library), self.clock.clone());
+        let mut drain = self.tasks.drain_signal();
+        self.tasks
+            .spawn("openapi: forget what is idle", async move {
+                loop {
+                    tokio::select! {
+                        () = clock.sleep(IDLE) => {}
+                        () = drain.requested() => return,
+                    }
+                    if library.forget(clock.now(), IDLE) {
+                        return;
+                    }
+                }
+            });
     }
 }
 
-fn make(table: &Table, cluster: ClusterId, version: &Version) -> Bytes {
-    let schemas: Vec<Option<Value>> = version
-        .resources
-        .values()
-        .map(|one| schema_of(table, cluster, &one.served, &version.group_version.version))
-        .collect();
-    let resources: Vec<openapi::Resource<'_>> = version
-        .resources
-        .values()
-        .zip(&schemas)
-        .map(|(resource, schema)| openapi::Resource {
-            kind: resource.kind(),
-            schema: schema.as_ref(),
-        })
-        .collect();
-    let meta = version.resources.values().find_map(meta_shape);
-    let document = openapi::document(
-        &version.group_version,
-        &resources,
-        &meta.unwrap_or_else(Shape::any),
-    );
-    let mut out = Vec::new();
-    json::write(&document, &mut out);
-    Bytes::from(out)
+/// Returns how the document is written, by what the client would take.
+fn agreed(
+    request: &Request,
+    offers: &[&str],
+    protobuf: HeaderValue,
+) -> Result<(Print, HeaderValue), Refusal> {
+    let accept = match media::accept(&request.headers) {
+        "" => "*/*",
+        accept => accept,
+    };
+    match preferred(accept, offers) {
+        Some(0) => Ok((Print::Json, JSON)),
+        Some(_) => Ok((Print::Protobuf, protobuf)),
+        None => Err(Refusal::page(406, "")),
+    }
 }
 
-/// Returns the schema of a custom resource as its definition has it.
-fn schema_of(table: &Table, cluster: ClusterId, served: &Served, version: &str) -> Option<Value> {
-    let Origin::Custom(name) = &served.origin else {
-        return None;
-    };
-    let definitions =
-        table.find_any(cluster, "apiextensions.k8s.io", "customresourcedefinitions")?;
-    let view = definitions.served.collection.peek()?;
-    let definition = json::read(&view.objects.get(name)?.bytes).ok()?.value;
-    let versions = definition.at(&["spec", "versions"])?.as_array()?;
-    let found = versions
-        .iter()
-        .find(|one| one.str_at(&["name"]) == Some(version))?;
-    found.at(&["schema", "openAPIV3Schema"]).cloned()
+fn page(content_type: HeaderValue, hash: &str) -> Page {
+    Page {
+        code: 200,
+        content_type,
+        bytes: Bytes::new(),
+        etag: HeaderValue::from_str(&format!("\"{hash}\"")).ok(),
+        headers: Vec::new(),
+    }
+}
+
+fn is_held(request: &Request, page: &Page) -> bool {
+    let held = request.headers.get(IF_NONE_MATCH);
+    held.is_some() && held == page.etag.as_ref()
+}
+
+/// Returns the time so many seconds later, as Go prints it: `Sun, 21 Nov 2027 18:50:54 UTC`.
+fn date(now: WallTime, later: i64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let seconds = now.secs() + later;
+    let text = api::time::format(WallTime::from_secs(seconds));
+    // `2027-11-21T18:50:54Z`
+    let number = |from: usize, to: usize| text.get(from..to).and_then(|part| part.parse().ok());
+    let month: usize = number(5, 7).unwrap_or(1);
+    let month = MONTHS
+        .get(month.saturating_sub(1))
+        .copied()
+        .unwrap_or("Jan");
+    // The first day of 1970 was a Thursday.
+    let day = usize::try_from(seconds.div_euclid(86_400).rem_euclid(7)).unwrap_or(0);
+    format!(
+        "{}, {} {month} {} {} UTC",
+        DAYS[day],
+        text.get(8..10).unwrap_or_default(),
+        text.get(0..4).unwrap_or_default(),
+        text.get(11..19).unwrap_or_default(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use base::{Clock, Tasks, WallTime};
+    use flate2::{Compression, write::DeflateEncoder};
+    use schema::openapi::Release;
+
+    use super::{IDLE, OpenApi, Print, date, library::Shelf};
+    use crate::{registry::ClusterId, serving::tests::Bench};
+
+    fn packed(text: &str) -> &'static [u8] {
+        let mut packer = DeflateEncoder::new(Vec::new(), Compression::fast());
+        packer
+            .write_all(text.as_bytes())
+            .expect("a vector takes it");
+        Vec::leak(packer.finish().expect("a vector takes it"))
+    }
+
+    #[tokio::test]
+    async fn forgets_what_is_idle_but_not_hashes() {
+        let bench = Bench::new();
+        let (clock, hand) = Clock::fake(WallTime::from_secs(1_800_000_000));
+        let texts = packed("io.k8s.api.core.v1.Pod\tWhat runs.\n");
+        let release = Release::default();
+        let openapi = OpenApi::new(texts, release, Vec::new(), clock, Tasks::new());
+        let table = bench.serving.registry().table();
+        let shelf = Shelf::new(&table, ClusterId::ONLY);
+        let core = openapi.library.names(&shelf).into_iter();
+        let core = core.rev().find(|name| name.path() == "api/v1");
+        let core = core.expect("it is served");
+        assert_eq!(openapi.library.held(), (0, false));
+
+        let bytes = openapi.library.document(&shelf, &core, Print::Json);
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(text.contains("\"description\":\"What runs.\""));
+        assert_eq!(openapi.library.held(), (bytes.len(), true));
+        let hash = openapi.library.hash(&shelf, &core);
+        openapi.used();
+        while hand.next_wake().is_none() {
+            tokio::task::yield_now().await;
+        }
+        hand.advance(IDLE);
+        while openapi.library.held() != (0, false) {
+            tokio::task::yield_now().await;
+        }
+        // Nothing is made for a hash that is known.
+        assert_eq!(openapi.library.hash(&shelf, &core), hash);
+        assert_eq!(openapi.library.held(), (0, false));
+    }
+
+    #[test]
+    fn writes_dates_as_go() {
+        let day = WallTime::from_secs(1_795_287_054);
+        assert_eq!(date(day, 0), "Sat, 21 Nov 2026 18:50:54 UTC");
+        assert_eq!(
+            date(WallTime::from_secs(0), 0),
+            "Thu, 01 Jan 1970 00:00:00 UTC"
+        );
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use api::Text;
 use bytes::Bytes;
+use schema::openapi::Release;
 
 use crate::answer::Page;
 
@@ -25,6 +26,11 @@ pub struct Version {
 }
 
 impl Version {
+    /// Returns what OpenAPI documents name.
+    pub(crate) fn release(&self) -> Release {
+        Release(Text::from(format!("{}.{}", self.major, self.minor)))
+    }
+
     /// Returns the page.
     pub(crate) fn page(&self) -> Page {
         let (major, minor) = (self.major, self.minor);

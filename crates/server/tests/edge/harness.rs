@@ -120,6 +120,7 @@ pub(crate) async fn server(options: Options) -> (Server, Tasks) {
         metrics: Vec::new(),
         mounts: options.mounts,
         outbound: server::edge::Outbound::new(b"", b"").expect("no certificate is none"),
+        texts: &[],
     });
     server.set_started();
     (server, tasks)

@@ -17,13 +17,13 @@ use crate::failure::{Doing, Failure};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running `kubectl proxy`.
-pub(super) struct Door {
+pub(in crate::conformance) struct Door {
     child: Child,
     port: u16,
 }
 
 impl Door {
-    pub(super) fn open(bin: &Path, kubeconfig: &Path) -> Result<Self, Failure> {
+    pub(in crate::conformance) fn open(bin: &Path, kubeconfig: &Path) -> Result<Self, Failure> {
         let mut child = Command::new(bin.join("kubectl"))
             .arg("--kubeconfig")
             .arg(kubeconfig)
@@ -38,6 +38,31 @@ impl Door {
         let mut door = Self { child, port: 0 };
         door.port = port?;
         Ok(door)
+    }
+
+    /// Gets a document in this media type, as it is.
+    pub(in crate::conformance) fn get(
+        &self,
+        target: &str,
+        accept: &str,
+    ) -> Result<Vec<u8>, Failure> {
+        let what = || format!("get {target}");
+        let mut stream =
+            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).doing("reach kubectl proxy")?;
+        stream.set_read_timeout(Some(PATIENCE)).doing(what())?;
+        let head = format!("GET {target} HTTP/1.0\r\nHost: 127.0.0.1\r\nAccept: {accept}\r\n\r\n");
+        stream.write_all(head.as_bytes()).doing(what())?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).doing(what())?;
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+        match end {
+            Some(end) if answer.get(9..12) == Some(b"200") => Ok(answer.split_off(end + 4)),
+            _ => Err(Failure::new(format!(
+                "{}: {}",
+                what(),
+                String::from_utf8_lossy(answer.get(..200.min(answer.len())).unwrap_or_default())
+            ))),
+        }
     }
 
     /// Sends a request and returns the answer's code and body.
