@@ -6,7 +6,7 @@
 mod v2;
 mod v3;
 
-use api::{Object, Text, Value, yaml};
+use api::{Object, Text, Value, json, yaml};
 
 /// Returns a v2 document as `openapi.v2.Document`.
 #[must_use]
@@ -228,10 +228,70 @@ fn scalar(value: &Value) -> Vec<u8> {
 
 fn any(value: &Value) -> Vec<u8> {
     let mut text = Vec::new();
-    yaml::write(value, &mut text);
+    block(value, 0, &mut text);
     let mut out = Vec::with_capacity(text.len() + 4);
     bytes(2, &text, &mut out);
     out
+}
+
+/// The longest text that stands in YAML without quotes; longer ones would be broken into lines.
+const PLAIN_LEN_MAX: usize = 60;
+
+/// Writes YAML with fields in the order in which they stand, as gnostic does.
+fn block(value: &Value, indent: usize, out: &mut Vec<u8>) {
+    let pad = |place: usize, out: &mut Vec<u8>| {
+        // The first line goes on behind what is there: nothing, or the dash of a list.
+        if place > 0 {
+            out.resize(out.len() + indent, b' ');
+        }
+    };
+    match value {
+        Value::Array(items) if !items.is_empty() => {
+            for (place, item) in items.iter().enumerate() {
+                pad(place, out);
+                out.extend(b"- ");
+                block(item, indent + 2, out);
+            }
+        }
+        Value::Object(fields) if !fields.is_empty() => {
+            for (place, (name, value)) in fields.iter().enumerate() {
+                pad(place, out);
+                line(&Value::from(name), out);
+                out.push(b':');
+                let inner = match value {
+                    Value::Array(items) if !items.is_empty() => indent,
+                    Value::Object(fields) if !fields.is_empty() => indent + 2,
+                    _ => {
+                        out.push(b' ');
+                        line(value, out);
+                        out.push(b'\n');
+                        continue;
+                    }
+                };
+                out.push(b'\n');
+                out.resize(out.len() + inner, b' ');
+                block(value, inner, out);
+            }
+        }
+        scalar => {
+            line(scalar, out);
+            out.push(b'\n');
+        }
+    }
+}
+
+/// Writes a value that fits one line.
+fn line(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        // JSON's quotes are YAML's, too.
+        Value::String(text) if text.len() > PLAIN_LEN_MAX || text.contains('\n') => {
+            json::write(value, out);
+        }
+        value => {
+            yaml::write(value, out);
+            out.pop();
+        }
+    }
 }
 
 fn text(number: u32, value: &Value, out: &mut Vec<u8>) {
@@ -349,6 +409,17 @@ mod tests {
                 "properties":{"b":{"$ref":"#/c"}},"additionalProperties":false,"enum":["x"],"x-a":{"k":"v"}}}}}"##,
             &expect![[
                 r##"5:{1:{1:{1:"a" 2:{1:{11:2 15:300 24:{2:"x\n"} 25:"object" 31:{1:{1:"b" 2:{2:{1:"#/c"}}}} 32:{2:0} 33:"" 36:{1:"x-a" 2:{2:"k: v\n"}}}}}}}"##
+            ]],
+        );
+    }
+
+    #[test]
+    fn writes_extensions_in_their_order() {
+        check(
+            write_v3,
+            r#"{"x-a":[{"z":"1","a":{"c":true,"b":["x",{}]}},"two\nlines"]}"#,
+            &expect![[
+                r#"9:{1:"x-a" 2:{2:"- z: \"1\"\n  a:\n    c: true\n    b:\n    - x\n    - {}\n- \"two\\nlines\"\n"}}"#
             ]],
         );
     }
