@@ -42,6 +42,7 @@ fn main() {
     let occasion = Occasion {
         now: time::parse("2026-01-01T00:00:00Z").expect("it is a time"),
         group_version: &version.group_version,
+        asked: &version.group_version,
         subresource: "",
     };
     let normalize = |value: &mut Value| {

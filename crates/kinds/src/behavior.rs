@@ -72,6 +72,19 @@ impl Behavior for Builtin {
         found.causes()
     }
 
+    fn warn(&self, occasion: Occasion<'_>, object: &Value, old: Option<&Value>) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some(warn) = validate::warns(&self.group, &self.kind, occasion.subresource) {
+            let subject = validate::Subject {
+                object,
+                old,
+                occasion,
+            };
+            warn(&subject, &mut warnings);
+        }
+        warnings
+    }
+
     fn table(&self, occasion: Occasion<'_>, object: &Value) -> Option<Vec<Cell>> {
         self.table
             .map(|table| table(tables::Row::new(object, occasion)))
@@ -143,6 +156,7 @@ mod tests {
         let occasion = Occasion {
             now: time::parse("2026-01-01T00:00:00Z").expect("it is a time"),
             group_version: &kind.stored().group_version,
+            asked: &kind.stored().group_version,
             subresource: door,
         };
         let mut object = read(object);

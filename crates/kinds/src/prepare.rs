@@ -77,6 +77,9 @@ fn begin(kind: &str, occasion: Occasion<'_>, object: &mut Value) {
             }
         }
         "ServiceAccount" => keep_names_of_secrets(object),
+        "Node" => {
+            object.remove_at(&["spec", "configSource"]);
+        }
         "EndpointSlice" => drop_topology(object, None),
         // It never changes, and so is always the first.
         "PriorityClass" => object.set_at(&["metadata", "generation"], Value::Int(1)),
@@ -102,8 +105,17 @@ fn go_on(kind: &str, occasion: Occasion<'_>, object: &mut Value, old: &Value) {
         ("PersistentVolume", "status") => volumes::stamp_phase(object, old, occasion),
         ("PersistentVolumeClaim", "") => volumes::update_claim(object, old),
         ("ServiceAccount", "") => keep_names_of_secrets(object),
+        ("Node", "") => drop_new(object, old, &["spec", "configSource"]),
+        ("Node", "status") => drop_new(object, old, &["status", "config"]),
         ("EndpointSlice", "") => drop_topology(object, Some(old)),
         _ => {}
+    }
+}
+
+/// Drops what nobody may begin to use.
+fn drop_new(object: &mut Value, old: &Value, path: &[&str]) {
+    if old.at(path).is_none() {
+        object.remove_at(path);
     }
 }
 

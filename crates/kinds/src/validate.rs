@@ -8,6 +8,7 @@
 //! Source: k8s.io/kubernetes v1.37.1, pkg/apis/*/validation and the `+k8s:` rules of its types;
 //! order and words of errors are upstream's. `conformance/differential/rules` holds the proof.
 
+mod addresses;
 mod admission;
 mod apiregistration;
 mod apps;
@@ -16,16 +17,27 @@ mod certificates;
 #[allow(dead_code)] // until every group uses it
 mod changes;
 mod conditions;
+mod coordination;
+mod core;
+mod diffs;
+mod discovery;
+mod events;
 mod flowcontrol;
 mod go;
 #[allow(dead_code)] // until every group uses it
 mod labels;
+mod networking;
+mod node;
 #[allow(dead_code)] // until every group uses it
 mod numbers;
+#[allow(dead_code)] // until every group uses it
 mod place;
+mod policy;
 #[allow(dead_code)] // until every group uses it
 mod quantities;
+mod rbac;
 mod resource;
+mod scheduling;
 mod storage;
 mod storagemigration;
 #[allow(dead_code)] // until every group uses it
@@ -33,23 +45,47 @@ mod tags;
 #[allow(dead_code)] // until every group uses it
 mod texts;
 
+pub(crate) use addresses::wrong as wrong_address;
 pub(crate) use place::{Findings, Place, Subject};
 
 /// Checks one object.
 pub(crate) type Check = fn(&Subject<'_>, &mut Findings);
 
+/// Warns of one object.
+pub(crate) type Warn = fn(&Subject<'_>, &mut Vec<String>);
+
 /// Returns the check of a kind behind a door, which is empty for the object itself.
 pub(crate) fn of(group: &str, kind: &str, door: &str) -> Option<Check> {
     match group {
+        "" => core::of(kind, door).or_else(|| events::of(kind, door)),
         "admissionregistration.k8s.io" => admission::of(kind, door),
         "apiregistration.k8s.io" => apiregistration::of(kind, door),
         "apps" => apps::of(kind, door),
         "autoscaling" => autoscaling::of(kind, door),
         "certificates.k8s.io" => certificates::of(kind, door),
+        "coordination.k8s.io" => coordination::of(kind, door),
+        "discovery.k8s.io" => discovery::of(kind, door),
+        "events.k8s.io" => events::of(kind, door),
         "flowcontrol.apiserver.k8s.io" => flowcontrol::of(kind, door),
+        "networking.k8s.io" => networking::of(kind, door),
+        "node.k8s.io" => node::of(kind, door),
+        "policy" => policy::of(kind, door),
+        "rbac.authorization.k8s.io" => rbac::of(kind, door),
         "resource.k8s.io" => resource::of(kind, door),
+        "scheduling.k8s.io" => scheduling::of(kind, door),
         "storage.k8s.io" => storage::of(kind, door),
         "storagemigration.k8s.io" => storagemigration::of(kind, door),
+        _ => None,
+    }
+}
+
+/// Returns what warns of an object of a kind behind a door.
+pub(crate) fn warns(group: &str, kind: &str, door: &str) -> Option<Warn> {
+    match group {
+        "" => core::warns(kind, door),
+        "discovery.k8s.io" => discovery::warns(kind, door),
+        "networking.k8s.io" => networking::warns(kind, door),
+        "node.k8s.io" => node::warns(kind, door),
         _ => None,
     }
 }
@@ -69,6 +105,7 @@ fn check_table(of: (&str, &str, &str), object: &str, old: Option<&str>, expected
         occasion: schema::Occasion {
             now: time::parse("2026-01-01T00:00:00Z").expect("it is a time"),
             group_version: &GroupVersion::new(of.0, "v1"),
+            asked: &GroupVersion::new(of.0, "v1"),
             subresource: of.2,
         },
     };

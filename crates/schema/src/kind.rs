@@ -272,6 +272,8 @@ pub struct Occasion<'a> {
     pub now: WallTime,
     /// Version in which the object stands.
     pub group_version: &'a GroupVersion,
+    /// Version that the client speaks.
+    pub asked: &'a GroupVersion,
     /// Subresource through which it came; empty for the main resource.
     pub subresource: &'a str,
 }
@@ -297,8 +299,8 @@ pub trait Behavior: Send + Sync + fmt::Debug {
         Vec::new()
     }
 
-    /// Returns warnings to send along.
-    fn warn(&self, _occasion: Occasion<'_>, _object: &Value) -> Vec<String> {
+    /// Returns warnings to send along with a write that was found right.
+    fn warn(&self, _occasion: Occasion<'_>, _object: &Value, _old: Option<&Value>) -> Vec<String> {
         Vec::new()
     }
 

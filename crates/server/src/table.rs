@@ -112,6 +112,7 @@ fn cells(showing: &Showing, tree: &Value) -> Vec<Value> {
     let occasion = Occasion {
         now: showing.now,
         group_version: &resource.version().group_version,
+        asked: &resource.version().group_version,
         subresource: "",
     };
     if let Some(cells) = resource.kind().behavior.table(occasion, tree) {

@@ -175,6 +175,7 @@ impl<'a> Writer<'a> {
         Occasion {
             now: self.call.received,
             group_version: &self.resource.kind().versions[place].group_version,
+            asked: &self.resource.version().group_version,
             subresource: self.subresource(),
         }
     }
@@ -343,7 +344,7 @@ impl<'a> Writer<'a> {
         let occasion = self.occasion(self.working);
         self.call
             .warnings
-            .extend(kind.behavior.warn(occasion, &object));
+            .extend(kind.behavior.warn(occasion, &object, old_value));
         let (operation, end) = match old_value {
             None => (Operation::Create, End::Put),
             Some(old) if meta::is_released(kind, &object, old) => (Operation::Update, End::Release),
@@ -438,9 +439,18 @@ impl<'a> Writer<'a> {
         if causes.is_empty() {
             return Ok(());
         }
+        if !kind.traits.custom {
+            // Upstream says the same of a built-in object once only.
+            let mut seen = Vec::new();
+            causes.retain(|cause: &Cause| {
+                let is_new = !seen.contains(cause);
+                seen.push(cause.clone());
+                is_new
+            });
+        }
         let name = meta::text(object, "name");
         Err(Status::invalid(
-            self.resource.group(),
+            kind.group(),
             &kind.names.kind,
             name,
             causes,

@@ -71,6 +71,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             // What became of a base stands in the file before its variants are told beside it.
             moved += side.record(topic, part, Asked::Cases)?;
             moved += side.record(topic, part, Asked::Variants)?;
+            if arguments.vary {
+                // Another was faster: such an answer tells nothing of rules.
+                let is_conflict = |answer: &answer::Answer| answer.code == 409;
+                let variants = &mut topic.variants.0;
+                variants.retain(|one| !one.answer.as_ref().is_some_and(is_conflict));
+            }
             if is_written {
                 topic.write()?;
             }

@@ -33,6 +33,7 @@ fn prepare(kinds: &[Kind], object: &mut Value) {
     let occasion = Occasion {
         now: time::parse("2026-01-01T00:00:00Z").expect("it is a time"),
         group_version: &version.group_version,
+        asked: &version.group_version,
         subresource: "",
     };
     kind.behavior.default(occasion, object);

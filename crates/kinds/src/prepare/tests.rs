@@ -16,6 +16,7 @@ fn check(kind: &str, door: &str, object: &str, old: Option<&str>, expected: &str
     let occasion = Occasion {
         now: time::parse("2026-01-01T00:00:00Z").expect("it is a time"),
         group_version: &group_version,
+        asked: &group_version,
         subresource: door,
     };
     let mut object = read(object);

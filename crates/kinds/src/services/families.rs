@@ -308,11 +308,9 @@ fn check_addresses(spec: Spec<'_>, known: &[&str], errors: &mut Vec<Error>) -> b
             continue;
         }
         is_good = false;
-        errors.push(Error::invalid(
-            &list.index(place),
-            *address,
-            "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
-        ));
+        if let Some(why) = crate::validate::wrong_address(address) {
+            errors.push(Error::invalid(&list.index(place), *address, why));
+        }
     }
     if given.len() > 2 {
         let why = "may only hold up to 2 values";

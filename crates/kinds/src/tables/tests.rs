@@ -58,6 +58,7 @@ fn cells_are_those_of_upstreams_printers() {
         let occasion = Occasion {
             now: time::parse(NOW).expect("it is a time"),
             group_version: &group_version,
+            asked: &group_version,
             subresource: "",
         };
         let made = kind.behavior.table(occasion, &object);

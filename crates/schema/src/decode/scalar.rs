@@ -136,6 +136,13 @@ pub(crate) fn base64_normal(text: &str) -> Result<Option<Text>, usize> {
         text
     };
     let decoded = BASE64.decode(input).map_err(|error| match error {
+        // A group of four that is filled up ends the text; Go names what comes behind.
+        base64::DecodeError::InvalidByte(place, b'=')
+            if place % 4 == 2 && input[place + 1..].starts_with('=') =>
+        {
+            place + 2
+        }
+        base64::DecodeError::InvalidByte(place, b'=') if place % 4 == 3 => place + 1,
         base64::DecodeError::InvalidByte(place, _)
         | base64::DecodeError::InvalidLastSymbol(place, _) => place,
         // Go names the begin of the group of four that is not whole.

@@ -81,8 +81,8 @@ impl Behavior for Definition {
         causes
     }
 
-    fn warn(&self, occasion: Occasion<'_>, object: &Value) -> Vec<String> {
-        self.inner.warn(occasion, object)
+    fn warn(&self, occasion: Occasion<'_>, object: &Value, old: Option<&Value>) -> Vec<String> {
+        self.inner.warn(occasion, object, old)
     }
 
     fn table(&self, occasion: Occasion<'_>, object: &Value) -> Option<Vec<Cell>> {

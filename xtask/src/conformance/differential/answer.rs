@@ -141,6 +141,11 @@ fn scrub(request: &Request, body: &mut Value) {
         prefix,
     };
     words.replace(body);
+    // What is absent or blank is the server's to fill.
+    let is_open = |path: &str| {
+        let given = request.body.pointer(path);
+        given.is_none_or(|given| *given == "" || *given == 0)
+    };
     if let Some(Value::Object(spec)) = body.get_mut("spec")
         && request.path.ends_with("/certificatesigningrequests")
     {
@@ -153,20 +158,18 @@ fn scrub(request: &Request, body: &mut Value) {
     }
     if let Some(Value::Object(spec)) = body.get_mut("spec") {
         for field in ["clusterIP", "clusterIPs"] {
-            let is_made_up = request.body.pointer(&format!("/spec/{field}")).is_none();
+            let is_made_up = is_open(&format!("/spec/{field}"));
             if is_made_up && spec.contains_key(field) {
                 spec.insert(field.to_owned(), "ADDRESS".into());
             }
         }
-        if request.body.pointer("/spec/healthCheckNodePort").is_none()
-            && spec.contains_key("healthCheckNodePort")
-        {
+        if is_open("/spec/healthCheckNodePort") && spec.contains_key("healthCheckNodePort") {
             spec.insert("healthCheckNodePort".to_owned(), "PORT".into());
         }
         let ports = spec.get_mut("ports").and_then(Value::as_array_mut);
         for (at, port) in ports.into_iter().flatten().enumerate() {
             let path = format!("/spec/ports/{at}/nodePort");
-            if request.body.pointer(&path).is_none() && port.get("nodePort").is_some() {
+            if is_open(&path) && port.get("nodePort").is_some() {
                 port["nodePort"] = "PORT".into();
             }
         }

@@ -28,6 +28,14 @@ use super::cases::{Case, Request};
 const VARIANTS_MAX: usize = 400;
 /// Longer than any name may be.
 const LONG: usize = 300;
+/// Kinds whose new objects upstream's controllers change at once; an update of them names no version.
+const TOUCHED: [&str; 5] = [
+    "Node",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "ResourceQuota",
+    "ServiceCIDR",
+];
 /// Maps whose keys have rules.
 const MAPS: [&str; 8] = [
     "labels",
@@ -98,6 +106,10 @@ impl Variant {
     #[must_use]
     pub fn request(&self, base: &Request, live: Option<&Value>) -> Request {
         let mut body = live.unwrap_or(&base.body).clone();
+        let is_touched = TOUCHED.iter().any(|kind| body["kind"] == *kind);
+        if let Some(Value::Object(metadata)) = body.get_mut("metadata").filter(|_| is_touched) {
+            metadata.remove("resourceVersion");
+        }
         self.edit.apply(&mut body);
         let (path, query) = base.path.split_once('?').unwrap_or((&base.path, ""));
         let (method, mut path) = match (self.way, live) {

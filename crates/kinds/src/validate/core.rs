@@ -1,0 +1,66 @@
+//! What is wrong with objects of the core group, except pods and what makes them.
+//!
+//! Source: k8s.io/kubernetes v1.37.1, pkg/apis/core/validation and pkg/registry/core/*/strategy.go.
+
+mod claims;
+mod contents;
+mod endpoints;
+mod namespaces;
+mod nodes;
+mod quotas;
+mod services;
+mod sources;
+mod volumes;
+
+#[allow(unused_imports)] // until their users are there
+pub(super) use claims::{Rules as ClaimRules, spec as claim_spec};
+pub(super) use services::{
+    PROTOCOLS, entry as balancer_entry, hostname as balancer_hostname, warn_status,
+};
+pub(super) use sources::OBJECT;
+#[allow(unused_imports)] // until their users are there
+pub(super) use volumes::{driver as driver_name, spec as volume_spec};
+
+use super::{Check, Warn};
+
+/// Returns the check of a kind behind a door.
+pub(super) fn of(kind: &str, door: &str) -> Option<Check> {
+    match (kind, door) {
+        ("Service", "") => Some(services::service),
+        ("Service", "status") => Some(services::status),
+        ("Endpoints", "") => Some(endpoints::endpoints),
+        ("Namespace", "") => Some(namespaces::namespace),
+        ("Namespace", "status") => Some(namespaces::status),
+        ("Namespace", "finalize") => Some(namespaces::finalize),
+        ("Node", "") => Some(nodes::node),
+        ("Node", "status") => Some(nodes::changed),
+        ("PersistentVolume", "") => Some(volumes::volume),
+        ("PersistentVolumeClaim", "") => Some(claims::claim),
+        ("PersistentVolumeClaim", "status") => Some(claims::status),
+        ("ConfigMap", "") => Some(contents::config_map),
+        ("Secret", "") => Some(contents::secret),
+        ("LimitRange", "") => Some(quotas::limits),
+        ("ResourceQuota", "") => Some(quotas::quota),
+        ("ResourceQuota", "status") => Some(quotas::status),
+        _ => None,
+    }
+}
+
+/// Returns what warns of an object of a kind behind a door.
+pub(super) fn warns(kind: &str, door: &str) -> Option<Warn> {
+    match (kind, door) {
+        ("Service", "") => Some(services::warn),
+        ("Service", "status") => Some(services::warn_status),
+        ("Endpoints", "") => Some(endpoints::warn),
+        ("Node", "") => Some(nodes::warn),
+        ("PersistentVolume", "") => Some(volumes::warn),
+        ("PersistentVolumeClaim", "") => Some(claims::warn),
+        ("ResourceQuota", "") => Some(quotas::warn),
+        ("Secret", "") => Some(contents::warn),
+        ("ServiceAccount", "") => Some(contents::warn_account),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
