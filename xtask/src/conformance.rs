@@ -132,6 +132,18 @@ impl Ground {
     /// # Errors
     /// A program that cannot be built, or a server that does not become ready.
     pub fn prepare(target: &Target, programs: &[upstream::Program]) -> Result<Self, Failure> {
+        Self::prepare_with(target, programs, control_plane::Controllers::On)
+    }
+
+    /// Prepares the same, where upstream runs with or without its controllers.
+    ///
+    /// # Errors
+    /// A program that cannot be built, or a server that does not become ready.
+    pub fn prepare_with(
+        target: &Target,
+        programs: &[upstream::Program],
+        controllers: control_plane::Controllers,
+    ) -> Result<Self, Failure> {
         let starts_upstream = target.kubeconfig.is_none() && target.against == Against::Upstream;
         let mut wanted = vec![upstream::Program::Kubectl];
         wanted.extend_from_slice(programs);
@@ -145,7 +157,7 @@ impl Ground {
             (None, Against::Upstream) => Some(ControlPlane::start_upstream(
                 &bin,
                 &scratch.path.join("upstream"),
-                control_plane::Controllers::On,
+                controllers,
             )?),
             (None, Against::Pintle) => {
                 let program = match &target.pintle {
@@ -156,6 +168,7 @@ impl Ground {
                     &program,
                     &scratch.path.join("pintle"),
                     control_plane::Storage::Memory,
+                    controllers,
                 )?)
             }
         };

@@ -130,7 +130,8 @@ impl ControlPlane {
         self.spawn("kube-controller-manager", directory, &mut command)
     }
 
-    /// Starts `pintle up` with its data in `directory` and waits until it says where it listens.
+    /// Starts `pintle up`, or `pintle server` where no controllers shall run, with its data in
+    /// `directory` and waits until it says where it listens.
     ///
     /// # Errors
     /// A program that exits, or that says nothing within a minute.
@@ -138,8 +139,13 @@ impl ControlPlane {
         program: &Path,
         directory: &Path,
         storage: Storage,
+        controllers: Controllers,
     ) -> Result<Self, Failure> {
-        let mut plane = Self::launch_pintle(program, directory, storage, 0)?;
+        let role = match controllers {
+            Controllers::On => "up",
+            Controllers::Off => "server",
+        };
+        let mut plane = Self::launch(program, directory, storage, 0, role)?;
         let child = &mut plane.processes[0].child;
         let stdout = child.stdout.take().expect("stdout was asked to be piped");
         plane.port = first_port_printed(stdout)?;
@@ -156,10 +162,20 @@ impl ControlPlane {
         storage: Storage,
         port: u16,
     ) -> Result<Self, Failure> {
+        Self::launch(program, directory, storage, port, "up")
+    }
+
+    fn launch(
+        program: &Path,
+        directory: &Path,
+        storage: Storage,
+        port: u16,
+        role: &str,
+    ) -> Result<Self, Failure> {
         std::fs::create_dir_all(directory).doing("create the directory of pintle")?;
         let mut command = Command::new(program);
         command
-            .arg("up")
+            .arg(role)
             .arg(format!("--listen=127.0.0.1:{port}"))
             .arg("--data")
             .arg(directory);

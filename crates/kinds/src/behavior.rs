@@ -12,7 +12,7 @@ use crate::{
     convert,
     defaults::Plan,
     prepare::{self, Owned},
-    tables, validate,
+    tables, validate, warn,
 };
 
 /// The behaviour of one built-in kind.
@@ -73,16 +73,22 @@ impl Behavior for Builtin {
     }
 
     fn warn(&self, occasion: Occasion<'_>, object: &Value, old: Option<&Value>) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if let Some(warn) = validate::warns(&self.group, &self.kind, occasion.subresource) {
-            let subject = validate::Subject {
-                object,
-                old,
-                occasion,
-            };
+        let subject = validate::Subject {
+            object,
+            old,
+            occasion,
+        };
+        let door = occasion.subresource;
+        let mut texts = Vec::new();
+        if let Some(warn) = validate::warns(&self.group, &self.kind, door) {
+            warn(&subject, &mut texts);
+        }
+        let mut warnings = warn::Warnings::default();
+        if let Some(warn) = warn::of(&self.group, &self.kind, door) {
             warn(&subject, &mut warnings);
         }
-        warnings
+        texts.extend(warnings.into_texts());
+        texts
     }
 
     fn table(&self, occasion: Occasion<'_>, object: &Value) -> Option<Vec<Cell>> {

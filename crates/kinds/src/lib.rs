@@ -29,6 +29,7 @@ pub mod services;
 mod shapes;
 mod tables;
 mod validate;
+mod warn;
 pub mod ways;
 
 use std::sync::Arc;

@@ -11,6 +11,8 @@ mod resources;
 mod volumes;
 mod workloads;
 
+pub(crate) use resources::{quality, together};
+
 use api::{Text, Value, time};
 use schema::Occasion;
 

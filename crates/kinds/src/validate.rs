@@ -13,12 +13,14 @@ mod admission;
 mod apiregistration;
 mod apps;
 mod autoscaling;
+mod batch;
 mod certificates;
 #[allow(dead_code)] // until every group uses it
 mod changes;
 mod conditions;
 mod coordination;
 mod core;
+mod difference;
 mod diffs;
 mod discovery;
 mod events;
@@ -32,6 +34,7 @@ mod node;
 mod numbers;
 #[allow(dead_code)] // until every group uses it
 mod place;
+mod pods;
 mod policy;
 #[allow(dead_code)] // until every group uses it
 mod quantities;
@@ -46,7 +49,7 @@ mod tags;
 mod texts;
 
 pub(crate) use addresses::wrong as wrong_address;
-pub(crate) use place::{Findings, Place, Subject};
+pub(crate) use place::{Findings, Place, Seen, Subject};
 
 /// Checks one object.
 pub(crate) type Check = fn(&Subject<'_>, &mut Findings);
@@ -57,11 +60,14 @@ pub(crate) type Warn = fn(&Subject<'_>, &mut Vec<String>);
 /// Returns the check of a kind behind a door, which is empty for the object itself.
 pub(crate) fn of(group: &str, kind: &str, door: &str) -> Option<Check> {
     match group {
-        "" => core::of(kind, door).or_else(|| events::of(kind, door)),
+        "" => pods::of(kind, door)
+            .or_else(|| core::of(kind, door))
+            .or_else(|| events::of(kind, door)),
         "admissionregistration.k8s.io" => admission::of(kind, door),
         "apiregistration.k8s.io" => apiregistration::of(kind, door),
         "apps" => apps::of(kind, door),
         "autoscaling" => autoscaling::of(kind, door),
+        "batch" => batch::of(kind, door),
         "certificates.k8s.io" => certificates::of(kind, door),
         "coordination.k8s.io" => coordination::of(kind, door),
         "discovery.k8s.io" => discovery::of(kind, door),

@@ -424,6 +424,9 @@ impl<'a> Writer<'a> {
             None => {}
         }
         causes.extend(kind.behavior.validate(occasion, object, old));
+        if !kind.traits.custom {
+            once(&mut causes);
+        }
         if kind.traits.custom {
             causes.extend(crate::custom::validate(
                 &self.resource.gvk(),
@@ -658,4 +661,15 @@ impl Encoded {
         bytes.extend_from_slice(rest);
         Stored::new(Bytes::from(bytes), store::Revision(0))
     }
+}
+
+/// Keeps the first of causes that are the same, as upstream does for built-in kinds.
+fn once(causes: &mut Vec<Cause>) {
+    let mut kept: Vec<Cause> = Vec::with_capacity(causes.len());
+    for cause in causes.drain(..) {
+        if !kept.contains(&cause) {
+            kept.push(cause);
+        }
+    }
+    *causes = kept;
 }

@@ -21,6 +21,7 @@ pub mod variants;
 use std::fmt::Write as _;
 
 use super::{Against, Ground, Target, write_result};
+use crate::control_plane::Controllers;
 use crate::failure::Failure;
 use cases::{Role, Topic};
 use exchange::Door;
@@ -194,7 +195,8 @@ struct Side {
 
 impl Side {
     fn start(target: &Target) -> Result<Self, Failure> {
-        let ground = Ground::prepare(target, &[])?;
+        // Controllers would change what is compared while it is compared.
+        let ground = Ground::prepare_with(target, &[], Controllers::Off)?;
         let door = Door::open(&ground.bin, &ground.kubeconfig)?;
         Ok(Self {
             door,

@@ -5,10 +5,10 @@
 use api::{Object, Quantity, Text, Value};
 
 /// Amounts by resource.
-type Amounts = Vec<(Text, Quantity)>;
+pub(crate) type Amounts = Vec<(Text, Quantity)>;
 
 /// Returns a pod's quality of service: what its containers ask for and may use at most.
-pub(super) fn quality(pod: &Value) -> &'static str {
+pub(crate) fn quality(pod: &Value) -> &'static str {
     let sides = ["requests", "limits"];
     let of = |container: &Value, side: &str, resource: &str| {
         let given = container.at(&["resources", side, resource])?;
@@ -125,13 +125,23 @@ fn all_limit(pod: &Value, name: &str) -> bool {
 }
 
 fn containers<'a>(pod: &'a Value, list: &str) -> &'a [Value] {
-    let found = pod.at(&["spec", list]).and_then(Value::as_array);
+    pod.get("spec").map_or(&[], |spec| items(spec, list))
+}
+
+fn items<'a>(spec: &'a Value, list: &str) -> &'a [Value] {
+    let found = spec.get(list).and_then(Value::as_array);
     found.unwrap_or_default()
 }
 
 /// Returns what containers ask for or may use together: those that run at the same time are added
 /// up, and what is only needed in the beginning counts if it is more.
 fn aggregate(pod: &Value, side: &str) -> Amounts {
+    pod.get("spec")
+        .map_or_else(Amounts::new, |spec| together(spec, side))
+}
+
+/// Returns the same of the spec of a pod.
+pub(crate) fn together(spec: &Value, side: &str) -> Amounts {
     let of = |container: &Value| -> Amounts {
         let list = container
             .at(&["resources", side])
@@ -141,11 +151,11 @@ fn aggregate(pod: &Value, side: &str) -> Amounts {
             .collect()
     };
     let mut total = Amounts::new();
-    for container in containers(pod, "containers") {
+    for container in items(spec, "containers") {
         add(&mut total, &of(container));
     }
     let (mut staying, mut beginning) = (Amounts::new(), Amounts::new());
-    for container in containers(pod, "initContainers") {
+    for container in items(spec, "initContainers") {
         let own = of(container);
         let mut together = own.clone();
         if container.str_at(&["restartPolicy"]) == Some("Always") {

@@ -4,6 +4,8 @@
 //! that of its parent. A check walks down by [`Place::child`], [`Place::items`] and
 //! [`Place::entries`] and says what is wrong to [`Findings`].
 
+use std::collections::BTreeSet;
+
 use api::{
     Value,
     field::{self, Error, Path, Shown},
@@ -82,6 +84,37 @@ impl<'a> Place<'a> {
         entries.map(|(key, value)| (key, Place::new(Some(value), self.path.key(key))))
     }
 
+    /// Returns the value of the field of this name, for which no path is needed.
+    pub(crate) fn get(&self, name: &str) -> Option<&'a Value> {
+        let value = self.value.and_then(|value| value.get(name));
+        value.filter(|value| !value.is_null())
+    }
+
+    /// Whether the field of this name is there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Returns the text of the field of this name; empty if it is absent.
+    pub(crate) fn text_of(&self, name: &str) -> &'a str {
+        self.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Returns the whole number of the field of this name, if it is there.
+    pub(crate) fn int_of(&self, name: &str) -> Option<i64> {
+        self.get(name).and_then(Value::as_int)
+    }
+
+    /// Returns the flag of the field of this name, if it is there.
+    pub(crate) fn flag_of(&self, name: &str) -> Option<bool> {
+        self.get(name).and_then(Value::as_bool)
+    }
+
+    /// Returns the items of the list of this name, none if it is absent.
+    pub(crate) fn list_of(&self, name: &str) -> &'a [Value] {
+        self.get(name).and_then(Value::as_array).unwrap_or_default()
+    }
+
     /// Returns the path.
     pub(crate) fn path(&self) -> &Path<'a> {
         &self.path
@@ -139,6 +172,46 @@ impl<'a> Place<'a> {
     /// Whether both hold the same; order of keys does not matter.
     pub(crate) fn is_same(&self, other: &Place<'_>) -> bool {
         self.value == other.value
+    }
+}
+
+/// Texts that were seen before. A few lie on the stack, so that most objects cost nothing.
+pub(crate) struct Seen<'a> {
+    few: [&'a str; FEW],
+    count: usize,
+    many: BTreeSet<&'a str>,
+}
+
+/// How many texts lie on the stack: more containers, volumes or ports than most pods have.
+const FEW: usize = 12;
+
+impl<'a> Seen<'a> {
+    /// Nothing was seen.
+    pub(crate) fn new() -> Self {
+        Self {
+            few: [""; FEW],
+            count: 0,
+            many: BTreeSet::new(),
+        }
+    }
+
+    /// Whether this text was seen.
+    pub(crate) fn has(&self, text: &str) -> bool {
+        self.few[..self.count].contains(&text) || self.many.contains(text)
+    }
+
+    /// Takes a text in and says whether it is new.
+    pub(crate) fn insert(&mut self, text: &'a str) -> bool {
+        if self.has(text) {
+            return false;
+        }
+        if self.count < FEW {
+            self.few[self.count] = text;
+            self.count += 1;
+        } else {
+            self.many.insert(text);
+        }
+        true
     }
 }
 

@@ -200,7 +200,7 @@ pub(crate) fn subdomain_with_underscore(name: &str) -> Vec<String> {
     if !name.split('.').all(is_label) {
         let one = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?";
         errors.push(validate::regex_error(
-            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character",
             &format!(r"{one}(\.{one})*"),
             &["example.com"],
         ));

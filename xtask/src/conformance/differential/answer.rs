@@ -23,6 +23,9 @@ const OWN: [&str; 4] = [
 static TIME: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$").expect("the pattern is well formed")
 });
+static UID: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").expect("the pattern is well formed")
+});
 static MADE_UP: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new("kube-api-access-[a-z0-9]{5}").expect("the pattern is well formed")
 });
@@ -78,11 +81,13 @@ impl fmt::Display for Answer {
 }
 
 fn refusal(status: &Value, lines: &mut Vec<String>) {
-    lines.push(format!("reason {}", status["reason"]));
-    lines.push(format!("message {}", message(status)));
+    // Refusals may show whole objects, with what the server made up.
+    let mut tell = |line: String| lines.push(UID.replace_all(&line, "UID").into_owned());
+    tell(format!("reason {}", status["reason"]));
+    tell(format!("message {}", message(status)));
     for cause in status["details"]["causes"].as_array().into_iter().flatten() {
         let part = |name: &str| cause.get(name).unwrap_or(&Value::Null).clone();
-        lines.push(format!(
+        tell(format!(
             "cause {} {} {}",
             part("reason"),
             part("field"),
