@@ -17,6 +17,9 @@ pub struct Continue {
     pub revision: i64,
     /// The key to begin with, below the list's prefix, without a leading slash.
     pub start: String,
+    /// When the first page was read, in seconds since 1970, if the token says so: ours do, and other
+    /// servers read over it.
+    pub since: Option<i64>,
 }
 
 /// Why a token is not understood; answer 400 with the text.
@@ -46,6 +49,10 @@ pub fn encode(token: &Continue) -> String {
     text.extend_from_slice(itoa::Buffer::new().format(token.revision).as_bytes());
     text.extend_from_slice(b",\"start\":");
     json::write_string(&token.start, &mut text);
+    if let Some(since) = token.since {
+        text.extend_from_slice(b",\"t\":");
+        text.extend_from_slice(itoa::Buffer::new().format(since).as_bytes());
+    }
     text.push(b'}');
     to_base64(&text)
 }
@@ -87,6 +94,7 @@ pub fn decode(token: &str) -> Result<Continue, ContinueError> {
     Ok(Continue {
         revision,
         start: start.strip_prefix('/').unwrap_or(start).to_owned(),
+        since: fields.get("t").and_then(Value::as_int),
     })
 }
 
@@ -187,11 +195,14 @@ mod tests {
     #[test]
     fn comes_back_as_it_went() {
         for start in ["a", "default/web\0", "default/ü<", "abcd", "abcde"] {
-            let token = Continue {
-                revision: 42,
-                start: start.to_owned(),
-            };
-            assert_eq!(decode(&encode(&token)), Ok(token));
+            for since in [None, Some(1_700_000_000)] {
+                let token = Continue {
+                    revision: 42,
+                    start: start.to_owned(),
+                    since,
+                };
+                assert_eq!(decode(&encode(&token)), Ok(token));
+            }
         }
     }
 
@@ -204,7 +215,8 @@ mod tests {
         assert_eq!(
             encode(&Continue {
                 revision: 42,
-                start: "default/web\0".to_owned()
+                start: "default/web\0".to_owned(),
+                since: None,
             }),
             "eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6NDIsInN0YXJ0IjoiZGVmYXVsdC93ZWJcdTAwMDAifQ"
         );

@@ -8,7 +8,7 @@ mod options;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use api::{Status, Text, continue_token};
-use base::Clock;
+use base::{Clock, WallTime};
 use bytes::Bytes;
 use schema::proto;
 use store::{Revision, StoreError};
@@ -28,6 +28,11 @@ pub(crate) use options::{Beginning, Moment, Plan, as_fault, parse_revision};
 
 /// How long a read waits for a revision that is not reached yet, as upstream.
 pub(crate) const FRESH_WAIT: Duration = Duration::from_secs(3);
+
+/// How long after its first page a list may be gone on with. Where nothing is written the state of
+/// the first page would stay for ever; that a token ends in its time is what clients prepare for
+/// (upstream: with the next compaction, five minutes or more).
+pub(crate) const PAGES_SECONDS_MAX: i64 = 300;
 
 /// What a page of a list holds.
 pub(crate) struct Page {
@@ -83,7 +88,7 @@ pub(crate) async fn page(
             remaining: None,
         });
     }
-    Ok(cut(resource, selection, plan, &view))
+    Ok(cut(resource, selection, plan, &view, clock.wall()))
 }
 
 /// Returns the state a list is of.
@@ -101,6 +106,10 @@ async fn view(clock: &Clock, collection: &Collection, plan: &Plan) -> Result<Vie
                 .map_err(|error| faults::read(&error))
         }
         Moment::Exactly(revision) => {
+            let age = plan.since.map(|since| clock.wall().secs() - since);
+            if age.is_some_and(|age| age > PAGES_SECONDS_MAX) {
+                return Err(too_old(plan));
+            }
             wait_for(clock, collection, revision).await?;
             let view = collection.view_at(revision).await;
             view.map_err(|error| match error {
@@ -112,7 +121,13 @@ async fn view(clock: &Clock, collection: &Collection, plan: &Plan) -> Result<Vie
 }
 
 /// Takes a page out of a state.
-fn cut(resource: &Resource, selection: &Selection, plan: &Plan, view: &View) -> Page {
+fn cut(
+    resource: &Resource,
+    selection: &Selection,
+    plan: &Plan,
+    view: &View,
+    now: WallTime,
+) -> Page {
     let prefix = selection.prefix();
     let mut start = prefix.clone();
     start.push_str(&plan.start);
@@ -146,6 +161,7 @@ fn cut(resource: &Resource, selection: &Selection, plan: &Plan, view: &View) -> 
         resource.served.collection.pin(view);
         let last = page.items.last().map_or("", |(place, _)| place.as_str());
         page.continue_token = continue_token::encode(&continue_token::Continue {
+            since: Some(plan.since.unwrap_or(now.secs())),
             revision: i64::try_from(view.revision.0).unwrap_or(i64::MAX),
             // The smallest place that is larger than the last one.
             start: format!("{}\0", &last[prefix.len()..]),
@@ -195,6 +211,7 @@ fn too_old(plan: &Plan) -> Status {
     status.continue_token = Some(continue_token::encode(&continue_token::Continue {
         revision: -1,
         start: plan.start.to_string(),
+        since: None,
     }));
     status
 }

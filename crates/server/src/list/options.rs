@@ -33,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) start: Text,
     /// Whether it is a further page.
     pub(crate) paged: bool,
+    /// When the first page was read, in seconds since 1970; absent for a first page.
+    pub(crate) since: Option<i64>,
 }
 
 impl Plan {
@@ -51,6 +53,7 @@ impl Plan {
             limit: if version == "0" { 0 } else { limit },
             start: Text::default(),
             paged: false,
+            since: None,
         };
         if !single && !options.continue_token.is_empty() {
             let token = continue_token::decode(&options.continue_token)
@@ -68,6 +71,7 @@ impl Plan {
                 limit,
                 start: Text::from(token.start),
                 paged: true,
+                since: token.since,
             });
         }
         if version.is_empty() {
