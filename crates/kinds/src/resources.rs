@@ -116,6 +116,7 @@ impl Resources {
                     name: heading.into(),
                     description: Text::default(),
                     path: Text::default(),
+                    expression: None,
                 });
             }
             "deprecated" => resource.deprecation = Some(line.tail(1).into()),

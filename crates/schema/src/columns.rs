@@ -5,10 +5,12 @@
 mod age;
 mod path;
 
+use std::sync::Arc;
+
 use api::{Text, Value, meta::Meta};
 use base::WallTime;
 
-use crate::{Cell, Column, decode::json_text};
+use crate::{Cell, Column, cel::Expression, decode::json_text};
 
 pub use age::{age, human_duration};
 pub use path::{JsonPath, PathError};
@@ -23,6 +25,7 @@ pub struct Columns {
 enum Source {
     Name,
     Path(JsonPath),
+    Computed(Arc<Expression>),
     /// A path nobody can read; its cells stay empty, as upstream.
     Nothing,
 }
@@ -32,6 +35,9 @@ impl Columns {
     #[must_use]
     pub fn new(columns: &[Column]) -> Self {
         let source = |column: &Column| {
+            if let Some(expression) = &column.expression {
+                return Source::Computed(Arc::clone(expression));
+            }
             if column.path.is_empty() {
                 return Source::Name;
             }
@@ -53,6 +59,11 @@ impl Columns {
             .map(|(kind, source)| match source {
                 Source::Name => Value::from(Meta::of(object).name()),
                 Source::Nothing => Value::Null,
+                // What cannot be computed is empty, as a path that leads nowhere.
+                Source::Computed(expression) => match expression.value(object) {
+                    Ok(Some(value)) => cell(kind, &value, now),
+                    Ok(None) | Err(_) => Value::Null,
+                },
                 Source::Path(path) => path
                     .first(object)
                     .map_or(Value::Null, |found| cell(kind, found, now)),
@@ -100,6 +111,7 @@ mod tests {
             format: Text::default(),
             description: Text::default(),
             priority: 0,
+            expression: None,
         };
         let now = WallTime::from_secs(1_767_225_600 + 90);
         let cells = Columns::new(&[column]).cells(&object, now);

@@ -10,7 +10,7 @@ use api::{
 };
 use base::WallTime;
 
-use crate::Shape;
+use crate::{Shape, cel::Expression};
 
 /// One sort of object: its names, its versions and how it behaves.
 #[derive(Clone, Debug)]
@@ -260,6 +260,8 @@ pub struct Column {
     pub priority: i32,
     /// JSONPath of the cell (custom resources); empty when `Behavior::table` makes it.
     pub path: Text,
+    /// What computes the cell instead.
+    pub expression: Option<Arc<Expression>>,
 }
 
 /// One cell of a table: any JSON value.

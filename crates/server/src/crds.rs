@@ -9,6 +9,7 @@
 
 mod approval;
 mod compile;
+mod computed;
 mod definition;
 mod lifetime;
 mod status;
@@ -18,7 +19,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use api::{GroupVersion, Status, Text, Value, meta::Meta};
 use base::Chain;
-use schema::{Kind, Lifetime, Shape, View};
+use schema::{Kind, Shape, View};
 use store::{Revision, StoreError};
 
 use crate::{
@@ -83,8 +84,8 @@ struct Known {
     taken: Taken,
     /// Some name is taken by another; looked at again when names become free.
     conflicts: bool,
-    /// What the kind was made of: uid, generation, accepted names and the lifetime of objects.
-    made_of: Option<(String, i64, Value, Lifetime)>,
+    /// What the kind was made of: uid, generation, accepted names and annotations of ours.
+    made_of: Option<(String, i64, Value, Vec<(Text, Text)>)>,
     served: Option<Arc<Served>>,
     cleaning: bool,
 }
@@ -324,7 +325,7 @@ impl Definitions {
             meta.uid().to_owned(),
             meta.generation(),
             accepted.clone(),
-            lifetime::of(object),
+            computed::ours(object),
         );
         let known = self.known.entry(name.clone()).or_default();
         known.group = Text::new(object.str_at(&["spec", "group"]).unwrap_or_default());

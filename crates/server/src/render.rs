@@ -6,7 +6,7 @@
 use api::{Gvk, Status, Value, json};
 use base::WallTime;
 use bytes::Bytes;
-use schema::{Conversion, Unknown, columns::Columns, proto};
+use schema::{Conversion, Kind, Unknown, columns::Columns, proto};
 
 use crate::{
     Accepted, Answer, Call, Content, Form, Media, collection::Stored, media::MetaVersion,
@@ -60,9 +60,21 @@ pub(crate) fn convert(
     resource: &Resource,
     from: usize,
     to: usize,
+    value: Value,
+) -> Result<Value, Status> {
+    convert_as(resource.kind(), from, to, value)
+}
+
+/// Returns an object of a kind in another of its versions.
+///
+/// # Errors
+/// The refusal of a conversion that fails.
+pub(crate) fn convert_as(
+    kind: &Kind,
+    from: usize,
+    to: usize,
     mut value: Value,
 ) -> Result<Value, Status> {
-    let kind = resource.kind();
     let target = &kind.versions[to];
     if from != to {
         match &kind.conversion {

@@ -140,6 +140,7 @@ fn definitions(resource: &Resource) -> Value {
             description: Text::new(text),
             priority: 0,
             path: Text::default(),
+            expression: None,
         };
     Value::Array(vec![
         definition(&column("Name", "string", "name", NAME_DESCRIPTION)),

@@ -30,7 +30,7 @@ use api::{
 };
 use base::Moment;
 use bytes::Bytes;
-use schema::{Claim, Fold, Kind, Occasion, Scope, Shape, Unknown};
+use schema::{Claim, Conversion, Fold, Kind, Occasion, Scope, Shape, Unknown};
 use store::{Change, Durability, Expected, StoreError, Write};
 
 use crate::{
@@ -592,10 +592,15 @@ impl Encoded {
     /// 500 if the object has lost its form.
     pub(crate) fn of(kind: &Kind, working: usize, object: &mut Value) -> Result<Self, Status> {
         if working != kind.storage {
-            // Only custom resources work in another version than the stored one; converting them
-            // changes nothing but what they say they are.
-            let stored = kind.stored().group_version.to_string();
-            object.set_at(&["apiVersion"], Value::string(stored));
+            // Only custom resources work in another version than the stored one. Unless their
+            // definition converts them, nothing changes but what they say they are.
+            if kind.conversion == Conversion::Behavior {
+                let given = std::mem::take(object);
+                *object = render::convert_as(kind, working, kind.storage, given)?;
+            } else {
+                let stored = kind.stored().group_version.to_string();
+                object.set_at(&["apiVersion"], Value::string(stored));
+            }
         }
         meta::of(object).insert("resourceVersion", Value::from("0"));
         if kind.traits.custom {

@@ -7,13 +7,16 @@ use std::sync::Arc;
 use api::{GroupVersion, Text, Value};
 use base64::Engine;
 use schema::{
-    Column, Conversion, Generation, Kind, KindVersion, Names, Plain, ScalePaths, Scope, Selectable,
-    Shape, Subresource, Traits, View,
+    Behavior, Column, Conversion, Generation, Kind, KindVersion, Names, Plain, ScalePaths, Scope,
+    Selectable, Shape, Subresource, Traits, View,
     kind::Verbs,
     structural::{compile, compile_any},
 };
 
-use super::definition::{flag, versions};
+use super::{
+    computed::{self, Converting},
+    definition::{flag, versions},
+};
 use crate::registry::rank;
 
 const VERBS: [&str; 8] = [
@@ -64,6 +67,15 @@ pub(crate) fn kind(object: &Value, shared: &Shared) -> Kind {
         }
         _ => Conversion::None,
     };
+    let shapes: Vec<(Text, Shape)> = all
+        .iter()
+        .map(|(_, one)| (one.group_version.version.clone(), one.shape.clone()))
+        .collect();
+    let (conversion, behavior): (Conversion, Arc<dyn Behavior>) =
+        match (Converting::of(object, &shapes), conversion) {
+            (Some(converting), Conversion::None) => (Conversion::Behavior, Arc::new(converting)),
+            (_, conversion) => (conversion, Arc::new(Plain)),
+        };
     Kind {
         scope: match spec.str_at(&["scope"]) {
             Some("Cluster") => Scope::Cluster,
@@ -73,7 +85,7 @@ pub(crate) fn kind(object: &Value, shared: &Shared) -> Kind {
         storage: storage.unwrap_or(0),
         key_prefix: Text::from(format!("{group}/{plural}")),
         conversion,
-        behavior: Arc::new(Plain),
+        behavior,
         traits: Traits {
             generation: Generation::AllButStatus,
             custom: true,
@@ -126,7 +138,11 @@ fn version(one: &Value, group: &str, kind: &Text, object: &Value, shared: &Share
         served: flag(one, "served"),
         verbs: verbs(&VERBS),
         subresources: subresources(one, &group_version, kind, &shape, shared),
-        columns: columns(one),
+        columns: {
+            let mut columns = columns(one);
+            columns.extend(computed::columns(object, &shape));
+            columns
+        },
         deprecation,
         selectable: selectable(one),
         storage_hash: storage_hash(group, object, kind),
@@ -218,6 +234,7 @@ fn columns(one: &Value) -> Vec<Column> {
         description: Text::const_new(NAME_DESCRIPTION),
         priority: 0,
         path: Text::default(),
+        expression: None,
     }];
     let given = one
         .get("additionalPrinterColumns")
@@ -243,6 +260,7 @@ fn columns(one: &Value) -> Vec<Column> {
                 .and_then(|priority| i32::try_from(priority).ok())
                 .unwrap_or(0),
             path: text("jsonPath"),
+            expression: None,
         });
     }
     if given.is_none_or(<[Value]>::is_empty) {
@@ -253,6 +271,7 @@ fn columns(one: &Value) -> Vec<Column> {
             description: Text::const_new(AGE_DESCRIPTION),
             priority: 0,
             path: Text::const_new(".metadata.creationTimestamp"),
+            expression: None,
         });
     }
     columns

@@ -534,3 +534,81 @@ async fn objects_leave_when_their_definition_says_so() {
         .await;
     assert!(left.body.contains(r#""name":"endless""#), "{}", left.body);
 }
+
+#[tokio::test]
+async fn columns_and_conversions_are_computed() {
+    let bench = Bench::new();
+    bench.serving.open().await.expect("the store reads");
+    let with = |annotations: &str| {
+        let body = definition("example.com", "foos", "Foo");
+        let annotated = format!(r#""metadata":{{"annotations":{{{annotations}}},"#);
+        body.replacen(r#""metadata":{"#, &annotated, 1)
+    };
+    for (annotation, why) in [
+        (
+            r#""columns.pintle.dev/Sum":"self.spec.nope""#,
+            "undefined field 'nope'",
+        ),
+        (
+            r#""conversion.pintle.dev/v1":"{}""#,
+            "must be named FROM-to-TO after two versions",
+        ),
+        (
+            r#""conversion.pintle.dev/v1-to-v9":"{}""#,
+            "there is no version v9",
+        ),
+        (
+            r#""conversion.pintle.dev/v1-to-v1beta1":"metadata.name: '1'""#,
+            "must be the path of a field beside metadata",
+        ),
+        (
+            r#""conversion.pintle.dev/v1-to-v1beta1":"spec.text: 1 +""#,
+            "Syntax error",
+        ),
+    ] {
+        let refused = bench.send(&format!("POST {CRDS}"), &with(annotation)).await;
+        assert_eq!(refused.code, 422, "{annotation}: {}", refused.body);
+        assert!(refused.body.contains(why), "{why}: {}", refused.body);
+    }
+    let good = r#""columns.pintle.dev/Twice":"self.spec.replicas * 2",
+        "conversion.pintle.dev/v1-to-v1beta1":"spec.text: \"'old ' + self.spec.text\"\nspec.replicas: self.spec.replicas + 100",
+        "conversion.pintle.dev/v1beta1-to-v1":"spec.text: self.spec.text.replace('old ', '')\nspec.replicas: self.spec.replicas - 100""#;
+    bench.ok(&format!("POST {CRDS}"), &with(good)).await;
+    bench
+        .until(&format!("GET {FOOS}"), |list| list.code == 200)
+        .await;
+    let foo = r#"{"apiVersion":"example.com/v1","kind":"Foo","metadata":{"name":"f"},"spec":{"text":"x","replicas":3}}"#;
+    bench.ok(&format!("POST {FOOS}"), foo).await;
+    let older = FOOS.replace("/v1/", "/v1beta1/");
+    let shown = bench.ok(&format!("GET {older}/f"), "").await;
+    assert!(
+        shown.contains(r#""spec":{"replicas":103,"text":"old x"}"#),
+        "{shown}"
+    );
+    let patched = bench
+        .ok(
+            &format!("PATCH {older}/f"),
+            r#"merge {"spec":{"text":"old y"}}"#,
+        )
+        .await;
+    assert!(
+        patched.contains(r#""replicas":103,"text":"old y""#),
+        "{patched}"
+    );
+    let stored = bench.ok(&format!("GET {FOOS}/f"), "").await;
+    assert!(
+        stored.contains(r#""spec":{"replicas":3,"text":"y"}"#),
+        "{stored}"
+    );
+    let table = bench.send_as(&format!("GET {FOOS}"), "", TABLE).await;
+    assert!(
+        table.body.contains(r#""name":"Twice","type":"integer""#),
+        "{}",
+        table.body
+    );
+    assert!(
+        table.body.contains(r#""cells":["f","#) && table.body.contains(",6]"),
+        "{}",
+        table.body
+    );
+}
