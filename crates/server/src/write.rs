@@ -30,7 +30,7 @@ use api::{
 };
 use base::Moment;
 use bytes::Bytes;
-use schema::{Asker, Claim, Fold, Kind, Occasion, Scope, Shape, Unknown};
+use schema::{Asker, Claim, Conversion, Fold, Kind, Occasion, Scope, Shape, Unknown};
 use store::{Change, Durability, Expected, StoreError, Write};
 
 use crate::{
@@ -348,7 +348,9 @@ impl<'a> Writer<'a> {
         let old_value = old.as_ref().map(|old| &old.value);
         self.validate(&object, old_value)?;
         let kind = self.resource.kind();
-        let warnings = kind.behavior.warn(self.occasion(self.working), &object);
+        let warnings = kind
+            .behavior
+            .warn(self.occasion(self.working), &object, old_value);
         self.call.warnings.extend(warnings);
         let (operation, end) = match old_value {
             None => (Operation::Create, End::Put),
