@@ -3,6 +3,7 @@
 //! [`read`] makes one [`Value`] out of bytes: names are case-sensitive, of two fields with one name
 //! the later wins and is reported, a number without fraction and exponent that fits is an integer.
 //! [`write`] makes the bytes Go's `encoding/json` would make of the same fields in the same order.
+//! [`written`] finds a number as it was written, for those who quote it.
 //! [`read_parts`] makes a tree of some fields only.
 //! [`scan`] finds single fields in canonical bytes without building a tree.
 //!
@@ -12,20 +13,22 @@ mod parts;
 mod read;
 pub mod scan;
 mod write;
+mod written;
 
 use std::fmt;
 
 use crate::Value;
 
 pub use parts::{Part, read_parts};
-pub use read::read;
+pub use read::{read, read_unbounded};
 pub use write::{write, write_float, write_pretty, write_string};
+pub use written::{Step, written};
 
-/// How deeply objects and arrays may nest.
+/// How deeply objects and arrays may nest, as upstream.
 ///
-/// Upstream stops at 10,000. Every room walks trees by recursion on stacks of 2 MiB, so Pintle stops
-/// earlier, with upstream's words; a chosen difference that no real object meets.
-pub const DEPTH_MAX: usize = 1_000;
+/// Trees are read without recursion, but walked and dropped by it: whoever handles what strangers
+/// send does so on a stack of `base::stack::BYTES`.
+pub const DEPTH_MAX: usize = 10_000;
 
 /// How many strict errors are reported at most, as upstream.
 pub const DUPLICATES_MAX: usize = 100;

@@ -21,7 +21,7 @@ pub enum Value {
     Bool(bool),
     /// A number written without fraction and exponent that fits 64 bits.
     Int(i64),
-    /// Any other number; never NaN or infinite.
+    /// Any other number; never NaN, and infinite only by `json::read_unbounded`.
     Float(f64),
     /// A string.
     String(Text),
@@ -192,6 +192,16 @@ impl Value {
             Self::String(_) => "string",
             Self::Array(_) => "array",
             Self::Object(_) => "object",
+        }
+    }
+
+    /// Returns Go's word for the JSON type of the value, as its decoder says it.
+    #[must_use]
+    pub fn go_type_name(&self) -> &'static str {
+        match self {
+            Self::Bool(_) => "bool",
+            Self::Int(_) | Self::Float(_) => "number",
+            other => other.type_name(),
         }
     }
 }

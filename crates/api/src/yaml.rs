@@ -7,11 +7,18 @@
 //!
 //! Source: sigs.k8s.io/yaml and go.yaml.in/yaml/v2 (facts: word lists, bounds, quoting rules).
 
+mod decode;
+mod events;
 mod read;
 mod resolve;
 mod write;
 
-use crate::Value;
+use std::fmt;
+
+use crate::{
+    Value,
+    json::{DEPTH_MAX, JsonError},
+};
 
 pub use read::read;
 pub use write::write;
@@ -26,35 +33,44 @@ pub struct YamlParsed {
     pub strict: Option<String>,
 }
 
-/// Why bytes are not YAML.
+/// Why bytes are not YAML. The texts are those of go.yaml.in/yaml/v2.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum YamlError {
-    /// The grammar is broken. The sentences are those of our parser, not upstream's.
-    #[error("yaml: line {line}: {what}")]
+    /// The grammar is broken.
+    #[error("yaml: {}{what}", Line(*line))]
     Grammar {
-        /// Line, from 1.
+        /// Line as upstream counts it; it does not name the first, which is 0.
         line: usize,
         /// What is wrong.
         what: String,
     },
-    /// The bytes are not UTF-8.
-    #[error("yaml: control characters are not allowed")]
-    Encoding,
-    /// The document nests too deeply.
-    #[error("yaml: exceeded max depth of {0}")]
-    TooDeep(usize),
+    /// The bytes are no text: broken UTF-8 or UTF-16, or characters that YAML forbids.
+    #[error("yaml: {0}")]
+    Encoding(&'static str),
+    /// The document nests too deeply for YAML.
+    #[error("yaml: {}exceeded max depth of {DEPTH_MAX}", Line(*line))]
+    TooDeep {
+        /// Line as upstream counts it.
+        line: usize,
+    },
+    /// What the document says nests too deeply for JSON, which upstream makes of it.
+    #[error("{0}")]
+    Json(JsonError),
+    /// An alias is of no anchor.
+    #[error("yaml: unknown anchor '{0}' referenced")]
+    Anchor(String),
     /// Aliases would make the document much larger than it is.
     #[error("yaml: document contains excessive aliasing")]
     Aliases,
     /// An anchor's value contains itself.
-    #[error("yaml: anchor value contains itself")]
-    Cycle,
-    /// A key is a list or a map.
-    #[error("yaml: invalid map key")]
-    Key,
-    /// A key is null.
-    #[error("unsupported map key of type: %!s(<nil>), key: <nil>")]
-    NullKey,
+    #[error("yaml: anchor '{0}' value contains itself")]
+    Cycle(String),
+    /// A key is a list or a map; it is printed as Go does.
+    #[error("yaml: invalid map key: {0}")]
+    Key(String),
+    /// A key is null; its value is printed as Go does.
+    #[error("unsupported map key of type: %!s(<nil>), key: <nil>, value: {0}")]
+    NullKey(String),
     /// `<<` stands before something else than a map.
     #[error("yaml: map merge requires map or sequence of maps as the value")]
     Merge,
@@ -74,6 +90,18 @@ pub enum YamlError {
     /// JSON has no such number.
     #[error("json: unsupported value: {0}")]
     Number(&'static str),
+}
+
+/// A line in front of an error, as upstream prints it.
+struct Line(usize);
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            line => write!(f, "line {line}: "),
+        }
+    }
 }
 
 #[cfg(test)]

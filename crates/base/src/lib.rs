@@ -2,7 +2,8 @@
 //!
 //! It gives out the things that must come as arguments everywhere else (design.md section 8): a
 //! [`Clock`] that a test can move, an [`Rng`] that a seed repeats, [`Tasks`] that have a name and
-//! end when the process drains, [`Backoff`], and the printed chain of an error.
+//! end when the process drains, [`Backoff`], the printed chain of an
+//! error, and a stack deep enough for what strangers send ([`stack`]).
 //!
 //! Invariant: no word of Kubernetes is said here.
 //! Invariant: this is the only room that reads the operating system's clock and entropy.
@@ -13,6 +14,7 @@ pub mod backoff;
 pub mod chain;
 pub mod clock;
 pub mod rng;
+pub mod stack;
 pub mod tasks;
 
 pub use backoff::Backoff;

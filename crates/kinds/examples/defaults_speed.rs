@@ -44,6 +44,7 @@ fn main() {
         group_version: &version.group_version,
         asked: &version.group_version,
         subresource: "",
+        asker: schema::Asker::NOBODY,
     };
     let normalize = |value: &mut Value| {
         decode(&version.shape, value, &mut Unknown::ignore()).expect("the pod is well formed");

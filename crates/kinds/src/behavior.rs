@@ -164,6 +164,7 @@ mod tests {
             group_version: &kind.stored().group_version,
             asked: &kind.stored().group_version,
             subresource: door,
+            asker: schema::Asker::NOBODY,
         };
         let mut object = read(object);
         let old = old.map(read);

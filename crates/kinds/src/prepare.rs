@@ -66,6 +66,7 @@ pub(crate) fn prepare(
 fn begin(kind: &str, occasion: Occasion<'_>, object: &mut Value) {
     match kind {
         "Pod" => pods::begin(object, occasion),
+        "CertificateSigningRequest" => name_asker(object, occasion),
         "Job" => {
             workloads::select_own_pods(object);
             workloads::take_labels(object);
@@ -212,6 +213,33 @@ fn keep_decisions(object: &mut Value, old: &Value) {
     conditions.extend(list(object).into_iter().filter(|one| !is_decision(one)));
     if !conditions.is_empty() {
         object.set_at(&["status", "conditions"], conditions.into());
+    }
+}
+
+/// Writes into a request for a certificate who makes it, whatever it says itself.
+fn name_asker(object: &mut Value, occasion: Occasion<'_>) {
+    let asker = occasion.asker;
+    let texts = |texts: &[Text]| {
+        let texts = texts.iter().cloned().map(Value::String);
+        Value::Array(texts.collect())
+    };
+    let spec = object.make_object().entry("spec").make_object();
+    for name in ["username", "uid", "groups", "extra"] {
+        spec.remove(name);
+    }
+    if !asker.name.is_empty() {
+        spec.insert("username", Value::from(asker.name));
+    }
+    if !asker.uid.is_empty() {
+        spec.insert("uid", Value::from(asker.uid));
+    }
+    if !asker.groups.is_empty() {
+        spec.insert("groups", texts(asker.groups));
+    }
+    if !asker.extra.is_empty() {
+        let extra = asker.extra.iter();
+        let extra = extra.map(|(name, values)| (name.clone(), texts(values)));
+        spec.insert("extra", Value::Object(extra.collect()));
     }
 }
 

@@ -11,7 +11,7 @@ mod spec;
 
 use std::ops::RangeInclusive;
 
-use api::{Status, Value, field, field::Error, value};
+use api::{Status, Value, field, field::Error, json::Part, value};
 use schema::{Allot, Claim, Ledger, ResourceName};
 
 pub use network::{Network, NetworkError};
@@ -70,6 +70,10 @@ impl Allot for Services {
 
     fn ranges(&self) -> ResourceName {
         ("networking.k8s.io", "servicecidrs")
+    }
+
+    fn held_parts(&self) -> &'static [Part] {
+        spec::HELD_PARTS
     }
 
     fn held(&self, service: &Value) -> Vec<Claim> {

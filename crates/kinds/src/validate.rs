@@ -113,6 +113,7 @@ fn check_table(of: (&str, &str, &str), object: &str, old: Option<&str>, expected
             group_version: &GroupVersion::new(of.0, "v1"),
             asked: &GroupVersion::new(of.0, "v1"),
             subresource: of.2,
+            asker: schema::Asker::NOBODY,
         },
     };
     let mut found = Findings::default();

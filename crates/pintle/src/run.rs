@@ -99,9 +99,10 @@ pub(crate) fn until_stopped(
 ) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .thread_stack_size(base::stack::BYTES)
         .build()
         .map_err(|error| Failure::Server(format!("cannot start threads: {error}")))?;
-    let ended = runtime.block_on(async { run(StopSignal::listen()?).await });
+    let ended = base::stack::deep(|| runtime.block_on(async { run(StopSignal::listen()?).await }));
     // Blocking helpers that still run have nothing left to do that matters.
     runtime.shutdown_background();
     ended

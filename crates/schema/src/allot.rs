@@ -6,7 +6,7 @@
 
 use std::{fmt, net::IpAddr};
 
-use api::{Status, Value};
+use api::{Status, Value, json::Part};
 
 /// A value that one object holds alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,6 +31,11 @@ pub trait Allot: Send + Sync + fmt::Debug {
 
     /// Returns the resource of the objects that say what there is to take.
     fn ranges(&self) -> ResourceName;
+
+    /// Returns the fields of a holder that [`held`](Self::held) looks at; none for all of them.
+    fn held_parts(&self) -> &'static [Part] {
+        &[]
+    }
 
     /// Returns what an object holds.
     fn held(&self, holder: &Value) -> Vec<Claim>;

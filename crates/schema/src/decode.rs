@@ -113,7 +113,20 @@ pub fn strict_errors_in_order(
     duplicates: &[String],
     unknown: &Unknown,
 ) -> Vec<String> {
-    let mut errors = strict_errors(duplicates, unknown);
+    // What is unknown is passed over, whatever it holds and however often it stands there.
+    let is_passed = |path: &String| {
+        let mut unknown = unknown.paths.iter();
+        unknown.any(|unknown| match path.strip_prefix(unknown.as_str()) {
+            Some(rest) => rest.is_empty() || rest.starts_with(['.', '[']),
+            None => false,
+        })
+    };
+    let duplicates: Vec<String> = duplicates
+        .iter()
+        .filter(|path| !is_passed(path))
+        .cloned()
+        .collect();
+    let mut errors = strict_errors(&duplicates, unknown);
     if duplicates.is_empty() || unknown.paths.is_empty() {
         return errors;
     }
@@ -175,9 +188,32 @@ pub fn strict_errors(duplicates: &[String], unknown: &Unknown) -> Vec<String> {
 /// # Errors
 /// [`DecodeError`]; the tree is then in no defined form and must be thrown away.
 pub fn decode(shape: &Shape, value: &mut Value, unknown: &mut Unknown) -> Result<(), DecodeError> {
+    decode_from(shape, value, None, unknown)
+}
+
+/// As [`decode`], of a value that was read from this JSON: numbers are quoted as they stand there,
+/// and quantities keep all their digits.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_body(
+    shape: &Shape,
+    value: &mut Value,
+    body: &[u8],
+    unknown: &mut Unknown,
+) -> Result<(), DecodeError> {
+    decode_from(shape, value, Some(body), unknown)
+}
+
+fn decode_from(
+    shape: &Shape,
+    value: &mut Value,
+    body: Option<&[u8]>,
+    unknown: &mut Unknown,
+) -> Result<(), DecodeError> {
     let (shapes, root) = (shape.table(), shape.root());
     match shapes.meta() {
-        None => go::decode(shapes, root, value, &Path::root(), unknown),
+        None => go::decode(shapes, root, value, &Path::root(), body, unknown),
         Some(meta) => {
             custom::Pruner::new(shapes, meta, unknown).object(root, value)?;
             unknown.sort_pruned();

@@ -9,7 +9,7 @@ use api::{Object, Value};
 use crate::{Field, Form, Omit, Others, Shape, ShapeId, Shapes, Struct};
 
 /// How deeply defaults are looked for; parsed trees are never deeper.
-const DEPTH_MAX: usize = 1_100;
+const DEPTH_MAX: usize = api::json::DEPTH_MAX + 100;
 
 /// Sets every declared default that `value`, which is in normal form, leaves open.
 pub fn default(shape: &Shape, value: &mut Value) {

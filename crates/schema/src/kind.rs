@@ -278,6 +278,31 @@ pub struct Occasion<'a> {
     pub asked: &'a GroupVersion,
     /// Subresource through which it came; empty for the main resource.
     pub subresource: &'a str,
+    /// Who asks.
+    pub asker: Asker<'a>,
+}
+
+/// Who asks, as far as a [`Behavior`] may know them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asker<'a> {
+    /// Name of the user; empty for nobody.
+    pub name: &'a str,
+    /// Unique id, if it is known.
+    pub uid: &'a str,
+    /// Groups, in the order in which they were given.
+    pub groups: &'a [Text],
+    /// Further facts: key and values.
+    pub extra: &'a [(Text, Vec<Text>)],
+}
+
+impl Asker<'_> {
+    /// Nobody: what is shown is the same for everyone.
+    pub const NOBODY: Self = Self {
+        name: "",
+        uid: "",
+        groups: &[],
+        extra: &[],
+    };
 }
 
 /// What a kind does beyond its data. Pure: one object, its old self and the occasion.

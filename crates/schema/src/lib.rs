@@ -55,11 +55,13 @@ pub mod way;
 
 pub use allot::{Allot, Claim, Ledger, ResourceName};
 pub use callers::webhook_client;
-pub use decode::{DecodeError, Unknown, decode, strict_errors, strict_errors_in_order};
+pub use decode::{
+    DecodeError, Unknown, decode, decode_body, strict_errors, strict_errors_in_order,
+};
 pub use default::default;
 pub use kind::{
-    Behavior, Cell, Column, Conversion, Fold, Generation, Kind, KindVersion, Lifetime, Names,
-    Occasion, Plain, ScalePaths, Scope, Selectable, Subresource, Traits, View,
+    Asker, Behavior, Cell, Column, Conversion, Fold, Generation, Kind, KindVersion, Lifetime,
+    Names, Occasion, Plain, ScalePaths, Scope, Selectable, Subresource, Traits, View,
 };
 pub use shape::{
     Field, Form, ListKind, Node, Omit, Others, Patch, Rules, Scalar, Shape, ShapeId, Shapes, Struct,

@@ -50,7 +50,7 @@ impl PatchError {
                 Reason::RequestEntityTooLarge,
                 format!("Request entity too large: {self}"),
             ),
-            Self::Broken(text) => Status::internal(text),
+            Self::Broken(text) => Status::new(500, Reason::Unknown, text.as_str()),
         }
     }
 }

@@ -43,30 +43,48 @@ pub struct Envelope<'a> {
 /// # Errors
 /// [`ProtoError::Magic`] when the bytes do not begin with [`MAGIC`], others when they are damaged.
 pub fn read_envelope(bytes: &[u8]) -> Result<Envelope<'_>, ProtoError> {
+    if bytes.is_empty() {
+        return Err(ProtoError::Empty);
+    }
     let body = bytes.strip_prefix(&MAGIC).ok_or(ProtoError::Magic)?;
+    if body.is_empty() {
+        return Err(ProtoError::EmptyBody);
+    }
     let mut envelope = Envelope {
         api_version: Text::default(),
         kind: Text::default(),
         raw: &[],
     };
     let mut cursor = Cursor::new(body);
-    while let Some(tag) = cursor.tag()? {
+    while let Some(tag) = cursor.tag().map_err(|error| error.of_message("Unknown"))? {
+        let named =
+            |name: &'static str| move |error: ProtoError| error.of_field(tag, || name.to_owned());
         match tag.number {
             1 => {
-                let mut inner = Cursor::new(cursor.bytes(tag)?);
-                while let Some(tag) = inner.tag()? {
-                    match tag.number {
-                        1 => envelope.api_version = inner.text(tag)?,
-                        2 => envelope.kind = inner.text(tag)?,
-                        _ => inner.skip(tag)?,
-                    }
-                }
+                let inner = cursor.bytes(tag).map_err(named("TypeMeta"))?;
+                read_type(inner, &mut envelope)?;
             }
-            2 => envelope.raw = cursor.bytes(tag)?,
+            2 => envelope.raw = cursor.bytes(tag).map_err(named("Raw"))?,
+            3 => drop(cursor.bytes(tag).map_err(named("ContentEncoding"))?),
+            4 => drop(cursor.bytes(tag).map_err(named("ContentType"))?),
             _ => cursor.skip(tag)?,
         }
     }
     Ok(envelope)
+}
+
+fn read_type(bytes: &[u8], envelope: &mut Envelope<'_>) -> Result<(), ProtoError> {
+    let mut cursor = Cursor::new(bytes);
+    while let Some(tag) = cursor.tag().map_err(|error| error.of_message("TypeMeta"))? {
+        let named =
+            |name: &'static str| move |error: ProtoError| error.of_field(tag, || name.to_owned());
+        match tag.number {
+            1 => envelope.api_version = cursor.text(tag).map_err(named("APIVersion"))?,
+            2 => envelope.kind = cursor.text(tag).map_err(named("Kind"))?,
+            _ => cursor.skip(tag)?,
+        }
+    }
+    Ok(())
 }
 
 /// Reads a message into a tree in normal form. `apiVersion` and `kind` are not in it.

@@ -10,7 +10,8 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, OnceLock},
+    fmt,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use api::{Text, Value};
@@ -41,9 +42,43 @@ pub struct Shapes {
 
 /// One node of an arena: what a value at this place looks like.
 #[derive(Clone, Debug)]
-pub struct Shape {
-    table: Arc<Shapes>,
-    root: ShapeId,
+pub struct Shape(Source);
+
+/// Where a shape comes from.
+#[derive(Clone, Debug)]
+enum Source {
+    Made {
+        table: Arc<Shapes>,
+        root: ShapeId,
+    },
+    /// Of a custom resource, made when it is first looked at.
+    Later(Arc<Later>),
+}
+
+type Maker = Box<dyn FnOnce() -> Shape + Send>;
+
+struct Later {
+    maker: Mutex<Option<Maker>>,
+    made: OnceLock<(Arc<Shapes>, ShapeId)>,
+}
+
+impl Later {
+    fn made(&self) -> &(Arc<Shapes>, ShapeId) {
+        self.made.get_or_init(|| {
+            let mut maker = self.maker.lock().unwrap_or_else(PoisonError::into_inner);
+            let shape = maker.take().map_or_else(Shape::any, |make| make());
+            (Arc::clone(shape.table()), shape.root())
+        })
+    }
+}
+
+impl fmt::Debug for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.made.get() {
+            Some(_) => "Later(made)",
+            None => "Later",
+        })
+    }
 }
 
 /// What one value looks like.
@@ -460,7 +495,27 @@ impl Shape {
             table.finished,
             "an arena is finished before shapes of it are used"
         );
-        Self { table, root }
+        Self(Source::Made { table, root })
+    }
+
+    /// Returns the shape of a custom resource that is made when it is first looked at.
+    ///
+    /// If making it panics, it is the shape that keeps anything from then on.
+    #[must_use]
+    pub fn later(make: impl FnOnce() -> Self + Send + 'static) -> Self {
+        Self(Source::Later(Arc::new(Later {
+            maker: Mutex::new(Some(Box::new(make))),
+            made: OnceLock::new(),
+        })))
+    }
+
+    /// Returns whether it is there already, and not only promised.
+    #[must_use]
+    pub fn is_made(&self) -> bool {
+        match &self.0 {
+            Source::Made { .. } => true,
+            Source::Later(later) => later.made.get().is_some(),
+        }
     }
 
     /// Returns the shape that keeps anything.
@@ -474,31 +529,40 @@ impl Shape {
     /// Returns the root's place.
     #[must_use]
     pub fn root(&self) -> ShapeId {
-        self.root
+        match &self.0 {
+            Source::Made { root, .. } => *root,
+            Source::Later(later) => later.made().1,
+        }
     }
 
     /// Returns the arena.
     #[must_use]
     pub fn table(&self) -> &Arc<Shapes> {
-        &self.table
+        match &self.0 {
+            Source::Made { table, .. } => table,
+            Source::Later(later) => &later.made().0,
+        }
     }
 
     /// Returns the root node.
     #[must_use]
     pub fn node(&self) -> &Node {
-        self.table.node(self.root)
+        self.table().node(self.root())
     }
 
     /// Returns whether this is the shape of a custom resource.
     #[must_use]
     pub fn is_custom(&self) -> bool {
-        self.table.meta.is_some()
+        match &self.0 {
+            Source::Made { table, .. } => table.meta.is_some(),
+            Source::Later(_) => true,
+        }
     }
 
     /// Returns another node of the same arena as a shape.
     #[must_use]
     pub fn part(&self, id: ShapeId) -> Self {
-        Self::new(Arc::clone(&self.table), id)
+        Self::new(Arc::clone(self.table()), id)
     }
 }
 

@@ -538,6 +538,7 @@ pub(crate) fn call(serving: &Serving, resource: &Resource, name: &str) -> Call {
         received: serving.clock.wall(),
         deadline: None,
         warnings: Vec::new(),
+        table: Arc::clone(&serving.registry.table()),
         audit_id: Text::default(),
         user_agent: Text::default(),
     }

@@ -2,9 +2,12 @@
 //!
 //! Server-side apply is no patch of an object but a wish of its own: see `write/managers.rs`.
 
-use api::{Cause, Status, Text, Value, json};
+use api::{
+    Cause, GroupVersion, Status, Text, Value,
+    json::{self, JsonError},
+};
 use schema::{
-    Shape, Unknown,
+    DecodeError, Unknown,
     patch::{PatchError, json_patch, merge, strategic},
     strict_errors,
 };
@@ -13,6 +16,7 @@ use crate::{
     Call,
     registry::Resource,
     request::{BodyType, PatchType, options::FieldValidation},
+    write::body::{Expected, claim},
 };
 
 /// A patch, read once; it may be applied in several rounds.
@@ -37,8 +41,20 @@ impl Patch {
             BodyType::Patch(kind) if kind != PatchType::Apply => kind,
             _ => return Err(unsupported(custom)),
         };
-        let parsed =
-            json::read(&call.body).map_err(|_| Status::bad_request("invalid JSON patch"))?;
+        let (parsed, number) = json::read_unbounded(&call.body)
+            .map_err(|_| Status::bad_request("invalid JSON patch"))?;
+        if let Some(JsonError::Number { text, .. }) = number {
+            let unmarshal = format!("json: cannot unmarshal number {text} into Go");
+            return Err(Status::bad_request(match kind {
+                PatchType::Json => format!(
+                    "error decoding patch: {unmarshal} struct field jsonPatchOp.value of type float64"
+                ),
+                PatchType::StrategicMerge => format!("{unmarshal} value of type float64"),
+                PatchType::Merge | PatchType::Apply => {
+                    format!("error decoding patch: {unmarshal} value of type float64")
+                }
+            }));
+        }
         let mut strict = Vec::new();
         if call.options.field_validation != FieldValidation::Ignore {
             strict = strict_errors(&parsed.duplicates, &Unknown::ignore());
@@ -47,10 +63,11 @@ impl Patch {
                 strict.extend(json_patch::strict_errors(&parsed.value));
             }
         }
-        if kind == PatchType::Merge && parsed.value.as_object().is_none() {
+        // Upstream reads a map out of it only to find what is given twice, and then merges as before.
+        if kind == PatchType::Merge && !matches!(parsed.value, Value::Object(_) | Value::Null) {
             return Err(Status::bad_request(format!(
                 "error decoding patch: json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
-                parsed.value.type_name()
+                parsed.value.go_type_name()
             )));
         }
         Ok(Self {
@@ -67,9 +84,10 @@ impl Patch {
     pub(crate) fn apply(
         &self,
         call: &mut Call,
-        shape: &Shape,
+        expected: &Expected<'_>,
         mut object: Value,
     ) -> Result<Value, Status> {
+        let shape = expected.shape;
         let patch = || self.value.clone();
         match self.kind {
             PatchType::Json => json_patch::apply(&mut object, &self.value),
@@ -78,10 +96,15 @@ impl Patch {
             PatchType::Apply => Err(PatchError::Broken("apply is no merge".to_owned())),
         }
         .map_err(|error| error.status())?;
-        self.fit(call, shape, object)
+        self.fit(call, expected, object)
     }
 
-    fn fit(&self, call: &mut Call, shape: &Shape, mut object: Value) -> Result<Value, Status> {
+    fn fit(
+        &self,
+        call: &mut Call,
+        expected: &Expected<'_>,
+        mut object: Value,
+    ) -> Result<Value, Status> {
         let validation = call.options.field_validation;
         let mut unknown = match validation {
             FieldValidation::Ignore => Unknown::ignore(),
@@ -105,11 +128,20 @@ impl Patch {
         if object.as_object().is_none() {
             return Err(refuse(format!(
                 "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
-                object.type_name()
+                object.go_type_name()
             )));
         }
-        schema::decode(shape, &mut object, &mut unknown)
-            .map_err(|error| refuse(error.to_string()))?;
+        if self.kind != PatchType::StrategicMerge
+            && let Some(why) = misfit(&object, expected, call)
+        {
+            return Err(refuse(why));
+        }
+        schema::decode(expected.shape, &mut object, &mut unknown).map_err(|error| {
+            refuse(match self.kind {
+                PatchType::StrategicMerge => unrestored(&error),
+                _ => error.to_string(),
+            })
+        })?;
         if validation == FieldValidation::Ignore {
             return Ok(object);
         }
@@ -126,6 +158,60 @@ impl Patch {
         }
         call.warnings.extend(errors);
         Ok(object)
+    }
+}
+
+/// Says why the result of a patch is no object of the kind any more, if it says so itself.
+fn misfit(object: &Value, expected: &Expected<'_>, call: &Call) -> Option<String> {
+    if expected.custom {
+        return None;
+    }
+    let heads = match claim::Heads::of(object.as_object()?) {
+        Ok(heads) => heads,
+        Err(why) => {
+            return Some(format!(
+                "couldn't get version/kind; json parse error: {why}"
+            ));
+        }
+    };
+    let found = match heads.api_version {
+        "" => expected.group_version.clone(),
+        text => match GroupVersion::parse(text) {
+            Some(found) => found,
+            None => return Some(format!("unexpected GroupVersion string: {text}")),
+        },
+    };
+    claim::misfit(&found, heads.kind, expected, &call.table)
+}
+
+/// Says that a value has the wrong type in the words of the converter that reads a patched map.
+///
+/// Source: k8s.io/apimachinery, pkg/runtime/converter.go.
+fn unrestored(error: &DecodeError) -> String {
+    let DecodeError::Type { found, wanted, .. } = error else {
+        return error.to_string();
+    };
+    let kind = match found.split_once(' ').unwrap_or((found, "")) {
+        ("array", _) => "slice",
+        ("object", _) => "map",
+        ("number", text) if text.contains(['.', 'e', 'E']) => "float64",
+        ("number", _) => "int64",
+        (other, _) => other,
+    };
+    match (kind, wanted.as_str()) {
+        // What Go would convert, but not keep the meaning of.
+        ("int64", "string") | ("float64", "int32" | "int64") => {
+            return format!("cannot convert {kind} to {wanted}");
+        }
+        (_, "string" | "bool" | "int32" | "int64" | "float64") => {
+            return format!("unrecognized type: {wanted}");
+        }
+        _ => {}
+    }
+    match wanted.as_str() {
+        wanted if wanted.starts_with("[]") => format!("cannot restore slice from {kind}"),
+        wanted if wanted.starts_with("map[") => format!("cannot restore map from {kind}"),
+        _ => format!("cannot restore struct from: {kind}"),
     }
 }
 

@@ -74,6 +74,12 @@ pub struct Table {
     clusters: imbl::HashMap<ClusterId, Groups>,
 }
 
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Table({})", self.revision)
+    }
+}
+
 /// API groups of one cluster by name.
 pub type Groups = imbl::OrdMap<Text, Arc<Group>>;
 

@@ -22,7 +22,7 @@ pub use query::Query;
 
 use access::User;
 
-use crate::media::Accepted;
+use crate::{media::Accepted, registry::Table};
 
 /// Largest body of a write, as upstream.
 pub const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
@@ -168,6 +168,8 @@ pub struct Call {
     pub deadline: Option<Moment>,
     /// Warnings to send along, refusals included; repeated ones are sent once.
     pub warnings: Vec<String>,
+    /// What was served when the call began: a body may say that it is any of it.
+    pub table: Arc<Table>,
     /// `Audit-ID`, for webhooks and logs.
     pub audit_id: Text,
     /// `User-Agent`: the manager of fields when none is named.

@@ -240,6 +240,7 @@ async fn serve_kind(
         received: request.received,
         deadline: request.deadline,
         warnings: Vec::new(),
+        table: Arc::clone(&server.serving().registry.table()),
         audit_id: request.audit_id.clone(),
         user_agent: request.user_agent.clone(),
     };

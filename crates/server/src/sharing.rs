@@ -28,6 +28,13 @@ use crate::{
 
 use books::Books;
 
+/// How often the books are opened for one reading. Their place is lost only when the history is
+/// shorter than it takes to read the collections, or when these are served no more.
+const OPENINGS_MAX: usize = 4;
+
+/// After how many seconds whoever could not read the books may try again.
+const RETRY_SECONDS: u32 = 1;
+
 /// The scarce values of one kind.
 pub(crate) struct Sharing {
     rules: Arc<dyn Allot>,
@@ -61,6 +68,8 @@ pub(crate) struct Reservation {
 pub(crate) enum Failed {
     /// Another server was faster to take a claim.
     Taken,
+    /// The object that stands for a claim cannot be written as one.
+    Deed(Status),
     /// The store refused.
     Store(StoreError),
 }
@@ -205,7 +214,7 @@ impl Sharing {
         meta::stamp(&mut deed, &uid, self.clock.wall(), kind.traits.generation);
         let name = meta::text(&deed, "name").to_owned();
         let encoded = Encoded::of(kind, kind.storage, &mut deed);
-        let encoded = encoded.map_err(|_| Failed::Store(StoreError::Closed))?;
+        let encoded = encoded.map_err(Failed::Deed)?;
         let key = self.deeds.collection.key(&name);
         match self
             .store
@@ -314,7 +323,7 @@ impl Sharing {
         &self,
         read: impl FnOnce(&Books, &mut HashSet<Claim>) -> T,
     ) -> Result<T, Status> {
-        loop {
+        for _ in 0..OPENINGS_MAX {
             {
                 let State { reserved, books } = &mut *self.state.lock();
                 if let Some(known) = books {
@@ -328,6 +337,10 @@ impl Sharing {
             let opened = opened.map_err(|error| faults::read(&error))?;
             self.state.lock().books.get_or_insert(opened);
         }
+        Err(Status::too_many_requests(
+            "addresses and ports change faster than they can be read, please try again",
+            RETRY_SECONDS,
+        ))
     }
 }
 

@@ -114,6 +114,7 @@ fn cells(showing: &Showing, tree: &Value) -> Vec<Value> {
         group_version: &resource.version().group_version,
         asked: &resource.version().group_version,
         subresource: "",
+        asker: schema::Asker::NOBODY,
     };
     if let Some(cells) = resource.kind().behavior.table(occasion, tree) {
         return cells;

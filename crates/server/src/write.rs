@@ -30,7 +30,7 @@ use api::{
 };
 use base::Moment;
 use bytes::Bytes;
-use schema::{Claim, Conversion, Fold, Kind, Occasion, Scope, Shape, Unknown};
+use schema::{Asker, Claim, Conversion, Fold, Kind, Occasion, Scope, Shape, Unknown};
 use store::{Change, Durability, Expected, StoreError, Write};
 
 use crate::{
@@ -171,12 +171,19 @@ impl<'a> Writer<'a> {
     }
 
     /// Returns what a behaviour may know of the request, in the version at `place`.
-    fn occasion(&self, place: usize) -> Occasion<'a> {
+    fn occasion(&self, place: usize) -> Occasion<'_> {
+        let user = &self.call.user;
         Occasion {
             now: self.call.received,
             group_version: &self.resource.kind().versions[place].group_version,
             asked: &self.resource.version().group_version,
             subresource: self.subresource(),
+            asker: Asker {
+                name: &user.name,
+                uid: &user.uid,
+                groups: &user.groups,
+                extra: &user.extra,
+            },
         }
     }
 
@@ -341,10 +348,10 @@ impl<'a> Writer<'a> {
         let old_value = old.as_ref().map(|old| &old.value);
         self.validate(&object, old_value)?;
         let kind = self.resource.kind();
-        let occasion = self.occasion(self.working);
-        self.call
-            .warnings
-            .extend(kind.behavior.warn(occasion, &object, old_value));
+        let warnings = kind
+            .behavior
+            .warn(self.occasion(self.working), &object, old_value);
+        self.call.warnings.extend(warnings);
         let (operation, end) = match old_value {
             None => (Operation::Create, End::Put),
             Some(old) if meta::is_released(kind, &object, old) => (Operation::Update, End::Release),
@@ -452,12 +459,10 @@ impl<'a> Writer<'a> {
             });
         }
         let name = meta::text(object, "name");
-        Err(Status::invalid(
-            kind.group(),
-            &kind.names.kind,
-            name,
-            causes,
-        ))
+        // A custom resource is refused as what it says it is, which may be what is wrong with it.
+        let said = object.str_at(&["kind"]).filter(|_| kind.traits.custom);
+        let said = said.unwrap_or(&kind.names.kind);
+        Err(Status::invalid(kind.group(), said, name, causes))
     }
 
     /// Returns what is wrong with the metadata of a new object.
@@ -614,6 +619,11 @@ impl Encoded {
         }
         let mut bytes = Vec::with_capacity(4096);
         json::write(object, &mut bytes);
+        // What a body nests as deep as may be, who owns its fields nests deeper still.
+        if json::scan::is_too_deep(&bytes) {
+            let why = format!("the object would nest more than {} levels", json::DEPTH_MAX);
+            return Err(Status::bad_request(why));
+        }
         let hole = resource_version_at(&bytes)
             .ok_or_else(|| Status::internal("the object has no place for its resourceVersion"))?;
         Ok(Self {

@@ -4,6 +4,8 @@
 mod admission;
 #[path = "edge/bad_input.rs"]
 mod bad_input;
+#[path = "edge/depth.rs"]
+mod depth;
 #[path = "edge/discovery.rs"]
 mod discovery;
 #[path = "edge/harness.rs"]

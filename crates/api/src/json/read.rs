@@ -10,6 +10,9 @@ use crate::{Object, Text, Value};
 /// From this many fields on, names of one object are hashed to find duplicates.
 const HASH_FROM: usize = 24;
 
+/// How many bytes U+FFFD takes.
+const REPLACEMENT_BYTES: usize = char::REPLACEMENT_CHARACTER.len_utf8();
+
 const VALUE: &str = "looking for beginning of value";
 const KEY: &str = "looking for beginning of object key string";
 const AFTER_KEY: &str = "after object key";
@@ -31,20 +34,69 @@ const TOO_DEEP: &str = "exceeded max depth";
 /// # Errors
 /// [`JsonError`] with Go's text. A number out of range is reported only if the syntax is right.
 pub fn read(bytes: &[u8]) -> Result<Parsed, JsonError> {
+    match read_unbounded(bytes)? {
+        (parsed, None) => Ok(parsed),
+        (_, Some(error)) => Err(error),
+    }
+}
+
+/// Reads as [`read`] does, but a number that no float holds becomes an infinity of its sign, and the
+/// first such is told beside the tree: whether it matters depends on where it stands.
+///
+/// # Errors
+/// [`JsonError`] for wrong syntax.
+pub fn read_unbounded(bytes: &[u8]) -> Result<(Parsed, Option<JsonError>), JsonError> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => Cow::Owned(lossy(bytes)),
     };
     let mut reader = Reader::new(&text);
     match reader.document() {
-        Ok(value) if reader.number_error.is_none() => Ok(Parsed {
-            value,
-            duplicates: reader.duplicates,
-        }),
-        _ => Err(reader
-            .fault
-            .or(reader.number_error)
-            .unwrap_or(JsonError::End)),
+        Ok(value) => {
+            let duplicates = reader.duplicates;
+            Ok((Parsed { value, duplicates }, reader.number_error))
+        }
+        Err(Stop) => {
+            let fault = reader.fault.unwrap_or(JsonError::End);
+            Err(match text {
+                Cow::Borrowed(_) => fault,
+                Cow::Owned(_) => in_original(fault, bytes),
+            })
+        }
+    }
+}
+
+/// Returns a fault found in the replaced text as it is in the bytes themselves.
+fn in_original(fault: JsonError, bytes: &[u8]) -> JsonError {
+    let JsonError::Character {
+        context, offset, ..
+    } = fault
+    else {
+        return fault;
+    };
+    // Of the bytes that are no UTF-8 each takes the place of three.
+    let (mut at, mut seen) = (0, 0);
+    for chunk in bytes.utf8_chunks() {
+        let valid = chunk.valid().len();
+        if seen + valid >= offset {
+            at += offset - seen;
+            break;
+        }
+        (at, seen) = (at + valid, seen + valid);
+        for _ in chunk.invalid() {
+            if seen < offset {
+                (at, seen) = (at + 1, seen + REPLACEMENT_BYTES);
+            }
+        }
+        if seen >= offset {
+            break;
+        }
+    }
+    let byte = at.checked_sub(1).and_then(|at| bytes.get(at)).copied();
+    JsonError::Character {
+        byte: byte.unwrap_or(b' '),
+        context,
+        offset: at,
     }
 }
 
@@ -529,7 +581,6 @@ impl<'a> Reader<'a> {
             let (text, offset) = (text.to_owned(), self.at);
             let error = JsonError::Number { text, offset };
             self.number_error.get_or_insert(error);
-            return Ok(Value::Null);
         }
         Ok(Value::Float(number))
     }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::read::plain_end;
+use super::{DEPTH_MAX, read::plain_end};
 
 /// Returns where the value under these field names lies, one below the other.
 ///
@@ -107,6 +107,42 @@ impl Iterator for Items<'_> {
     }
 }
 
+/// Returns whether these bytes nest deeper than [`super::read`] would read them.
+#[must_use]
+pub fn is_too_deep(bytes: &[u8]) -> bool {
+    // Each level takes two bytes at least, so most objects need no look.
+    if bytes.len() <= 2 * DEPTH_MAX {
+        return false;
+    }
+    let (mut at, mut depth) = (0, 0_usize);
+    while let Some(step) = next_mark(&bytes[at..]) {
+        at += step;
+        match bytes[at] {
+            b'"' => match skip_string(bytes, at) {
+                Some(end) => {
+                    at = end;
+                    continue;
+                }
+                None => return false,
+            },
+            b'{' | b'[' => depth += 1,
+            _ => depth = depth.saturating_sub(1),
+        }
+        if depth > DEPTH_MAX {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Returns where the next quote or bracket stands.
+fn next_mark(bytes: &[u8]) -> Option<usize> {
+    bytes
+        .iter()
+        .position(|byte| matches!(byte, b'"' | b'{' | b'[' | b'}' | b']'))
+}
+
 pub(super) fn space(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
         at += 1;
@@ -134,10 +170,7 @@ fn skip_nested(bytes: &[u8], mut at: usize) -> Option<usize> {
     let mut depth = 0_usize;
     loop {
         // Between strings only brackets matter.
-        let rest = bytes.get(at..)?;
-        at += rest
-            .iter()
-            .position(|byte| matches!(byte, b'"' | b'{' | b'[' | b'}' | b']'))?;
+        at += next_mark(bytes.get(at..)?)?;
         match bytes[at] {
             b'"' => at = skip_string(bytes, at)?,
             b'{' | b'[' => {

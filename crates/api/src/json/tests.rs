@@ -188,7 +188,10 @@ fn refuses_in_the_words_of_go() {
 #[test]
 fn bounds_depth() {
     let deep = |n: usize| "[".repeat(n) + &"]".repeat(n);
-    assert!(read(deep(super::DEPTH_MAX).as_bytes()).is_ok());
+    base::stack::deep(|| {
+        let text = deep(super::DEPTH_MAX);
+        check(&text, &text);
+    });
     check(
         &deep(super::DEPTH_MAX + 1),
         "! invalid character '[' exceeded max depth",
@@ -197,6 +200,40 @@ fn bounds_depth() {
         &"{\"a\":".repeat(100_000),
         "! invalid character '{' exceeded max depth",
     );
+}
+
+#[test]
+fn sees_what_is_too_deep_without_reading() {
+    let deep = |n: usize| format!("{}\"]]\"{}", "[".repeat(n), "]".repeat(n));
+    assert!(!scan::is_too_deep(deep(super::DEPTH_MAX).as_bytes()));
+    assert!(scan::is_too_deep(deep(super::DEPTH_MAX + 1).as_bytes()));
+    assert!(!scan::is_too_deep(
+        "[],".repeat(super::DEPTH_MAX).as_bytes()
+    ));
+}
+
+#[test]
+fn names_the_byte_that_was_sent() {
+    let named = |bytes: &[u8]| match read(bytes) {
+        Err(super::JsonError::Character { byte, offset, .. }) => (byte, offset),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(named(b"{\"a\":1,\xc3\x28}"), (0xc3, 8));
+    assert_eq!(named(b"[\"\xff\xff\",\xfe]"), (0xfe, 7));
+    assert_eq!(named(b"[\"\xff\", x]"), (b'x', 7));
+    assert_eq!(named("[\"é\", x]".as_bytes()), (b'x', 8));
+}
+
+#[test]
+fn keeps_numbers_that_no_float_holds_for_whoever_asks() {
+    let (parsed, error) = super::read_unbounded(b"[-1e400,1]").expect("it is JSON");
+    let first = parsed.value.as_array().map(|items| items[0].clone());
+    assert_eq!(first, Some(crate::Value::Float(f64::NEG_INFINITY)));
+    assert_eq!(
+        error.expect("it is told").to_string(),
+        "json: cannot unmarshal number -1e400 into Go value of type float64"
+    );
+    assert!(super::read_unbounded(b"[1e400").is_err());
 }
 
 #[test]

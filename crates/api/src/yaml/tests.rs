@@ -34,11 +34,17 @@ fn reports_repeated_keys_with_lines() {
 
 #[test]
 fn refuses() {
-    assert_eq!(read(b"\xff"), Err(YamlError::Encoding));
-    check("? [a]\n: b", "! yaml: invalid map key");
+    check(
+        "? [a]\n: b",
+        r#"! yaml: invalid map key: []interface {}{"a"}"#,
+    );
+    check(
+        "? {b: [1, ~], a: true}\n: b",
+        r#"! yaml: invalid map key: map[interface {}]interface {}{"a":true, "b":[]interface {}{1, interface {}(nil)}}"#,
+    );
     check(
         "~: b",
-        "! unsupported map key of type: %!s(<nil>), key: <nil>",
+        "! unsupported map key of type: %!s(<nil>), key: <nil>, value: \"b\"",
     );
     check(
         "<<: 1",
@@ -56,21 +62,66 @@ fn refuses() {
     check(".nan", "! json: unsupported value: NaN");
     check("-.inf", "! json: unsupported value: -Inf");
     check(".inf", "! json: unsupported value: +Inf");
-    check("&a [*a]", "! yaml: anchor value contains itself");
-    assert!(matches!(
-        read(b"a: b: c"),
-        Err(YamlError::Grammar { line: 1, .. })
-    ));
-    assert!(matches!(read(b"*a"), Err(YamlError::Grammar { .. })));
+    check("&a [*a]", "! yaml: anchor 'a' value contains itself");
+    check("*b", "! yaml: unknown anchor 'b' referenced");
+}
+
+#[test]
+fn says_what_is_wrong_as_upstream() {
+    check(
+        "a: b: c",
+        "! yaml: mapping values are not allowed in this context",
+    );
+    check(
+        "a:\n\tb: 1\n",
+        "! yaml: line 2: found character that cannot start any token",
+    );
+    check(
+        "a: {b: 'x\n",
+        "! yaml: line 2: found unexpected end of stream",
+    );
+    check(
+        "a: [1\nb: 2\n",
+        "! yaml: line 1: did not find expected ',' or ']'",
+    );
+    check(
+        "a: 1\n b: 2\n",
+        "! yaml: line 2: mapping values are not allowed in this context",
+    );
+    check("a: \"\\q\"", "! yaml: found unknown escape character");
+    check(
+        "a\nb: 1\n",
+        "! yaml: line 2: mapping values are not allowed in this context",
+    );
+}
+
+#[test]
+fn refuses_directives_as_upstream() {
+    check(
+        "%YAML 3.0\n---\na: 1\n",
+        "! yaml: found incompatible YAML document",
+    );
+    check("%FOO\n---\na: 1\n", "! yaml: found unknown directive name");
+    check("%YAML 1.1\n---\na: 1\n", r#"{"a":1}"#);
+    check(".nan: 1\n-.inf: 2\n", r#"{".nan":1,"-.inf":2}"#);
+}
+
+fn bounds_depth() {
+    let brackets = |count: usize| "[".repeat(count) + &"]".repeat(count);
+    let deepest = brackets(json::DEPTH_MAX);
+    check(&deepest, &deepest);
+    let too_deep = "! invalid character '[' exceeded max depth";
+    check(&format!("- {deepest}"), too_deep);
+    let far_too_deep = "! yaml: exceeded max depth of 10000";
+    check(&"[".repeat(1 << 20), far_too_deep);
+    check(&("- ".repeat(json::DEPTH_MAX + 2) + "x"), far_too_deep);
+    let second = "a: 1\nb: ".to_owned() + &"[".repeat(json::DEPTH_MAX + 1);
+    check(&second, "! yaml: line 2: exceeded max depth of 10000");
 }
 
 #[test]
 fn bounds_depth_and_aliases() {
-    let deep = "- ".repeat(json::DEPTH_MAX + 1) + "x";
-    assert_eq!(
-        read(deep.as_bytes()),
-        Err(YamlError::TooDeep(json::DEPTH_MAX))
-    );
+    base::stack::deep(bounds_depth);
     let mut bomb = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
     for n in 1..10 {
         let before = format!("*a{}", n - 1);

@@ -35,6 +35,7 @@ fn prepare(kinds: &[Kind], object: &mut Value) {
         group_version: &version.group_version,
         asked: &version.group_version,
         subresource: "",
+        asker: schema::Asker::NOBODY,
     };
     kind.behavior.default(occasion, object);
     decode(&version.shape, object, &mut Unknown::ignore()).expect("it is still well formed");

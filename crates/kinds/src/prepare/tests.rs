@@ -1,7 +1,7 @@
 //! Tests of what the server sets on single kinds.
 
-use api::{GroupVersion, Value, json, time};
-use schema::Occasion;
+use api::{GroupVersion, Text, Value, json, time};
+use schema::{Asker, Occasion};
 
 use super::{Owned, prepare};
 
@@ -18,6 +18,11 @@ fn check(kind: &str, door: &str, object: &str, old: Option<&str>, expected: &str
         group_version: &group_version,
         asked: &group_version,
         subresource: door,
+        asker: Asker {
+            name: "me",
+            groups: &[Text::const_new("mine")],
+            ..Asker::NOBODY
+        },
     };
     let mut object = read(object);
     let old = old.map(read);
@@ -38,6 +43,17 @@ fn sort(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(sort),
         _ => {}
     }
+}
+
+#[test]
+fn a_signing_request_says_who_makes_it() {
+    check(
+        "CertificateSigningRequest",
+        "",
+        r#"{"spec":{"request":"eA==","username":"you","uid":"1","groups":["yours"],"extra":{"a":["b"]}}}"#,
+        None,
+        r#"{"spec":{"request":"eA==","username":"me","groups":["mine"]}}"#,
+    );
 }
 
 const PENDING: &str = r#""status":{"phase":"Pending","qosClass":"BestEffort"}"#;

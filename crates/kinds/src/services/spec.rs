@@ -1,9 +1,21 @@
 //! The parts of a Service that hang together: reading them, and keeping them in step.
 
-use api::Value;
+use api::{Value, json::Part};
 
 /// The address of a Service that has none, by wish.
 pub(super) const NONE: &str = "None";
+
+/// What of a Service says which addresses and ports it holds.
+pub(super) const HELD_PARTS: &[Part] = &[Part::of(
+    "spec",
+    &[
+        Part::whole("type"),
+        Part::whole("clusterIPs"),
+        Part::of("ports", &[Part::whole("nodePort")]),
+        Part::whole("externalTrafficPolicy"),
+        Part::whole("healthCheckNodePort"),
+    ],
+)];
 
 /// A view of a Service.
 #[derive(Clone, Copy)]

@@ -60,6 +60,7 @@ fn cells_are_those_of_upstreams_printers() {
             group_version: &group_version,
             asked: &group_version,
             subresource: "",
+            asker: schema::Asker::NOBODY,
         };
         let made = kind.behavior.table(occasion, &object);
         let made = made.expect("every stored kind has a table");

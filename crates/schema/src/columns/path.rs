@@ -6,7 +6,7 @@ use api::{Text, Value};
 const RESULTS_MAX: usize = 10_000;
 
 /// How deeply `..` looks.
-const DEPTH_MAX: usize = 1_100;
+const DEPTH_MAX: usize = api::json::DEPTH_MAX + 100;
 
 /// A parsed path: `.spec.replicas`, `.status.conditions[?(@.type=="Ready")].status`.
 #[derive(Clone, Debug, PartialEq)]

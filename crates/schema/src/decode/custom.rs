@@ -178,7 +178,7 @@ impl<'a> Pruner<'a> {
         }
         let given = value.clone();
         let (shapes, root) = (self.meta.table(), self.meta.root());
-        match go::decode(shapes, root, value, &here, self.unknown) {
+        match go::decode(shapes, root, value, &here, None, self.unknown) {
             Ok(()) => {
                 go::sort_deep(value);
                 Ok(())

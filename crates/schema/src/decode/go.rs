@@ -9,16 +9,19 @@ use crate::{Field, Form, Omit, Scalar, ShapeId, Shapes, Struct};
 /// How deeply zero values may nest: a struct that holds itself by value does not exist in Go.
 const ZERO_DEPTH_MAX: usize = 32;
 
-/// Brings `value` into the normal form of a Go type.
+/// Brings `value` into the normal form of a Go type. `body` is where it was read from, if that is
+/// known and numbers may be quoted from it.
 pub(super) fn decode(
     shapes: &Shapes,
     id: ShapeId,
     value: &mut Value,
     path: &Path<'_>,
+    body: Option<&[u8]>,
     unknown: &mut Unknown,
 ) -> Result<(), DecodeError> {
     let mut decoder = Decoder {
         shapes,
+        body,
         unknown,
         mismatch: None,
     };
@@ -35,6 +38,7 @@ pub(super) fn decode(
 
 struct Decoder<'a> {
     shapes: &'a Shapes,
+    body: Option<&'a [u8]>,
     unknown: &'a mut Unknown,
     /// The first value of a wrong type. Go goes on after it, and a scalar whose own parser refuses
     /// its text later in the document is reported instead.
@@ -196,7 +200,7 @@ impl Decoder<'_> {
                             Value::Null => *item = Value::from(""),
                             other => {
                                 return Err(DecodeError::Type {
-                                    found: scalar::go_found(other),
+                                    found: self.found(other, path),
                                     place: "value".to_owned(),
                                     wanted: "string".to_owned(),
                                 });
@@ -210,20 +214,56 @@ impl Decoder<'_> {
                     Ok(())
                 }
             },
-            _ => match scalar::normalise(kind, value) {
-                Ok(()) => Ok(()),
-                Err(scalar::Refusal::Type) => self.mismatch(id, value, path),
-                Err(scalar::Refusal::Inner(wanted)) => Err(DecodeError::Type {
-                    found: scalar::go_found(value),
-                    place: path.go_place(),
-                    wanted: wanted.to_owned(),
-                }),
-                Err(scalar::Refusal::Text(text)) => Err(DecodeError::Scalar(text)),
-                Err(scalar::Refusal::Later(text)) => {
-                    self.mismatch.get_or_insert(DecodeError::Scalar(text));
-                    Ok(())
+            Scalar::Quantity => {
+                // Quantities are exact where floats are not, and remember how they were written.
+                if let Some(text) = self.written(value, path) {
+                    *value = Value::string(text);
                 }
+                self.plain_scalar(kind, id, value, path)
+            }
+            _ => self.plain_scalar(kind, id, value, path),
+        }
+    }
+
+    fn plain_scalar(
+        &mut self,
+        kind: Scalar,
+        id: ShapeId,
+        value: &mut Value,
+        path: &Path<'_>,
+    ) -> Result<(), DecodeError> {
+        match scalar::normalise(kind, value) {
+            Ok(()) => Ok(()),
+            Err(scalar::Refusal::Type) => self.mismatch(id, value, path),
+            Err(scalar::Refusal::Inner(wanted)) => Err(DecodeError::Type {
+                found: self.found(value, path),
+                place: path.go_place(),
+                wanted: wanted.to_owned(),
+            }),
+            Err(scalar::Refusal::Text(text)) => Err(DecodeError::Scalar(text)),
+            Err(scalar::Refusal::Later(text)) => {
+                self.mismatch.get_or_insert(DecodeError::Scalar(text));
+                Ok(())
+            }
+        }
+    }
+
+    /// Returns a number as it was written, if its value does not say so itself.
+    fn written(&self, value: &Value, path: &Path<'_>) -> Option<&str> {
+        match value {
+            Value::Float(_) => path.written(self.body?),
+            _ => None,
+        }
+    }
+
+    /// Returns Go's words for a value that does not fit a number: numbers are quoted.
+    fn found(&self, value: &Value, path: &Path<'_>) -> String {
+        match value {
+            Value::Int(_) | Value::Float(_) => match self.written(value, path) {
+                Some(text) => format!("number {text}"),
+                None => format!("number {}", scalar::json_text(value)),
             },
+            other => other.go_type_name().to_owned(),
         }
     }
 
@@ -233,22 +273,25 @@ impl Decoder<'_> {
             id,
             value,
             &Path::root(),
+            None,
             &mut Unknown::ignore(),
         )
     }
 
     fn mismatch(&mut self, id: ShapeId, value: &Value, path: &Path<'_>) -> Result<(), DecodeError> {
         if self.mismatch.is_none() {
-            let number = matches!(
-                self.shapes.node(id).form,
-                Form::Scalar(Scalar::Int32 | Scalar::Int64)
-            );
+            let number = match self.shapes.node(id).form {
+                Form::Scalar(Scalar::Int32 | Scalar::Int64) => true,
+                // Only one that no float holds does not fit here.
+                Form::Scalar(Scalar::Float64) => matches!(value, Value::Float(_)),
+                _ => false,
+            };
             self.mismatch = Some(DecodeError::Type {
                 // Only for numbers that do not fit a number does Go print the number.
                 found: if number {
-                    scalar::go_found(value)
+                    self.found(value, path)
                 } else {
-                    scalar::go_type(value).to_owned()
+                    value.go_type_name().to_owned()
                 },
                 place: path.go_place(),
                 wanted: go_name(self.shapes, id),

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use api::json;
+
 use crate::Struct;
 
 /// One step and the way to it.
@@ -52,6 +54,17 @@ impl<'a> Path<'a> {
         }
         steps.reverse();
         steps
+    }
+
+    /// Returns the value here as it was written in the body that is decoded.
+    pub(crate) fn written<'b>(&self, body: &'b [u8]) -> Option<&'b str> {
+        let steps = self.steps();
+        let steps = steps.iter().filter_map(|step| match step {
+            Step::Root => None,
+            Step::Field(name, _) | Step::Key(name) => Some(json::Step::Name(name)),
+            Step::Index(place) => Some(json::Step::Item(*place)),
+        });
+        json::written(body, &steps.collect::<Vec<_>>())
     }
 
     /// Prints the path of a field of the value here as strict decoding does: `a.b[0].name`.

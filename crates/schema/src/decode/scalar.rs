@@ -35,7 +35,10 @@ pub(super) fn normalise(kind: Scalar, value: &mut Value) -> Result<(), Refusal> 
         Scalar::Bool => matches!(value, Value::Bool(_)),
         Scalar::Int32 => matches!(value, Value::Int(number) if i32::try_from(*number).is_ok()),
         Scalar::Int64 | Scalar::Integer => matches!(value, Value::Int(_)),
-        Scalar::Float64 => matches!(value, Value::Int(_) | Value::Float(_)),
+        Scalar::Float64 => match value {
+            Value::Float(number) => number.is_finite(),
+            other => matches!(other, Value::Int(_)),
+        },
         Scalar::Bytes => return bytes(value),
         Scalar::Quantity => return quantity(value),
         Scalar::Time => return instant(value),
@@ -99,26 +102,6 @@ pub(super) fn go_name(kind: Scalar) -> &'static str {
     }
 }
 
-/// Returns Go's word for the JSON type of a value.
-pub(super) fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Int(_) | Value::Float(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
-/// Returns Go's words for a value that does not fit a number: numbers are printed.
-pub(super) fn go_found(value: &Value) -> String {
-    match value {
-        Value::Int(_) | Value::Float(_) => format!("number {}", json_text(value)),
-        other => go_type(other).to_owned(),
-    }
-}
-
 /// Prints a value as JSON.
 pub(crate) fn json_text(value: &Value) -> String {
     let mut out = Vec::new();
@@ -173,7 +156,7 @@ fn quantity(value: &mut Value) -> Result<(), Refusal> {
         Value::String(text) if is_plain_quantity(text.as_bytes()) => return Ok(()),
         Value::String(text) => text.trim().to_owned(),
         number @ (Value::Int(_) | Value::Float(_)) => json_text(number),
-        other => go_type(other).to_owned(),
+        other => other.go_type_name().to_owned(),
     };
     let parsed = Quantity::parse(&text).map_err(|error| Refusal::Text(error.to_string()))?;
     *value = parsed.to_value();

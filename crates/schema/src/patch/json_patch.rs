@@ -68,13 +68,9 @@ pub fn strict_errors(patch: &Value) -> Vec<String> {
 }
 
 fn malformed(value: &Value, wanted: &str) -> PatchError {
-    let found = match value {
-        Value::Bool(_) => "bool",
-        Value::Int(_) | Value::Float(_) => "number",
-        other => other.type_name(),
-    };
     PatchError::Malformed(format!(
-        "error decoding patch: json: cannot unmarshal {found} into Go value of type {wanted}"
+        "error decoding patch: json: cannot unmarshal {} into Go value of type {wanted}",
+        value.go_type_name()
     ))
 }
 

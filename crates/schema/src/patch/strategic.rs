@@ -23,13 +23,9 @@ pub fn apply(shape: &Shape, document: &mut Value, patch: Value) -> Result<(), Pa
         Value::Object(patch) => patch,
         Value::Null => Object::default(),
         other => {
-            let found = match other {
-                Value::Bool(_) => "bool",
-                Value::Int(_) | Value::Float(_) => "number",
-                ref other => other.type_name(),
-            };
             return Err(PatchError::Malformed(format!(
-                "json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+                "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+                other.go_type_name()
             )));
         }
     };

@@ -5,7 +5,7 @@ use base::WallTime;
 use base64::Engine as _;
 use smallvec::SmallVec;
 
-use super::wire::{Cursor, ProtoError, Tag};
+use super::wire::{Cursor, ProtoError, Tag, go_name};
 use crate::{
     Form, Scalar, ShapeId, Shapes, Struct,
     decode::{BASE64, fill, kept, zero_at},
@@ -73,7 +73,11 @@ impl Reader<'_> {
         let mut cursor = Cursor::new(bytes);
         let mut next = 0;
         let mut highest = 0;
-        while let Some(tag) = cursor.tag()? {
+        let named = |error: ProtoError| {
+            let name = shape.name.as_deref().unwrap_or_default();
+            error.of_message(name.rsplit('.').next().unwrap_or_default())
+        };
+        while let Some(tag) = cursor.tag().map_err(named)? {
             let Some(found) = find(shape, outer, tag.number, next) else {
                 cursor.skip(tag)?;
                 continue;
@@ -81,6 +85,7 @@ impl Reader<'_> {
             next = found;
             let place = shape.wire[found];
             let field = &shape.fields[usize::from(place)];
+            let named = |error: ProtoError| error.of_field(tag, || go_name(&field.name));
             if field.is_inlined(outer.len()) {
                 let inner = cursor.bytes(tag)?;
                 let way = &field.inline[..=outer.len()];
@@ -96,7 +101,8 @@ impl Reader<'_> {
             };
             highest = highest.max(found);
             if known.is_none() && !self.is_repeated(field.shape) {
-                let value = self.one(field.shape, tag, &mut cursor, depth)?;
+                let value = self.one(field.shape, tag, &mut cursor, depth);
+                let value = value.map_err(named)?;
                 if kept(self.shapes, field, &value) {
                     object.push(field.name.clone(), value);
                     places.push(place);
@@ -109,7 +115,8 @@ impl Reader<'_> {
                 places.len() - 1
             });
             let slot = &mut object.fields_mut()[at].1;
-            self.value(field.shape, tag, &mut cursor, slot, depth)?;
+            self.value(field.shape, tag, &mut cursor, slot, depth)
+                .map_err(named)?;
         }
         Ok(())
     }

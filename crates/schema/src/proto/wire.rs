@@ -1,10 +1,18 @@
 //! Tags, varints and lengths.
 
+use std::fmt;
+
 use api::Text;
 
 /// Why bytes are not the message they should be. Nothing can be done but to send other bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProtoError {
+    /// There is nothing.
+    #[error("empty data")]
+    Empty,
+    /// There is nothing behind `k8s\0`.
+    #[error("empty body")]
+    EmptyBody,
     /// There is no `k8s\0` in front.
     #[error(
         "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"
@@ -17,16 +25,23 @@ pub enum ProtoError {
     #[error("proto: integer overflow")]
     Overflow,
     /// A field has another wire type than its number says.
-    #[error("proto: wrong wireType = {wire} for field {number}")]
+    #[error("proto: wrong wireType = {wire} for field {field}")]
     WireType {
         /// Wire type found.
         wire: u8,
+        /// Go's name of the field, or its number.
+        field: String,
+    },
+    /// A tag that cannot be: field number 0, the end of no group, or an unknown wire type.
+    #[error("proto: {message}: {}", IllegalTag(*number, *wire))]
+    Tag {
+        /// Go's name of the message; empty where that is not known.
+        message: Text,
         /// Number of the field.
         number: u32,
+        /// Wire type found.
+        wire: u8,
     },
-    /// A tag that cannot be: field number 0, or an unknown wire type.
-    #[error("proto: illegal tag {0} (wire type {1})")]
-    Tag(u32, u8),
     /// Messages nest too deeply.
     #[error("proto: message is nested too deeply")]
     Depth,
@@ -95,7 +110,7 @@ impl<'a> Cursor<'a> {
         let wire = (word & 7) as u8;
         let number = u32::try_from(word >> 3).map_err(|_| ProtoError::Overflow)?;
         if number == 0 || number > i32::MAX as u32 || wire == END_GROUP {
-            return Err(ProtoError::Tag(number, wire));
+            return Err(illegal(number, wire));
         }
         Ok(Some(Tag { number, wire }))
     }
@@ -144,7 +159,7 @@ impl<'a> Cursor<'a> {
                 START_GROUP => depth += 1,
                 END_GROUP => depth = depth.checked_sub(1).ok_or(ProtoError::End)?,
                 FIXED32 => self.jump(4)?,
-                wire => return Err(ProtoError::Tag(tag.number, wire)),
+                wire => return Err(illegal(tag.number, wire)),
             }
             if depth == 0 {
                 return Ok(());
@@ -172,8 +187,74 @@ fn expect(tag: Tag, wire: u8) -> Result<(), ProtoError> {
     }
     Err(ProtoError::WireType {
         wire: tag.wire,
-        number: tag.number,
+        field: tag.number.to_string(),
     })
+}
+
+fn illegal(number: u32, wire: u8) -> ProtoError {
+    ProtoError::Tag {
+        message: Text::default(),
+        number,
+        wire,
+    }
+}
+
+/// Says what is wrong with a tag.
+struct IllegalTag(u32, u8);
+
+impl fmt::Display for IllegalTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            END_GROUP => f.write_str("wiretype end group for non-group"),
+            wire => write!(f, "illegal tag {} (wire type {wire})", self.0),
+        }
+    }
+}
+
+impl ProtoError {
+    /// Names the message in which a tag was found that cannot be.
+    pub(super) fn of_message(self, name: &str) -> Self {
+        match self {
+            Self::Tag {
+                message,
+                number,
+                wire,
+            } if message.is_empty() => Self::Tag {
+                message: Text::new(name),
+                number,
+                wire,
+            },
+            other => other,
+        }
+    }
+
+    /// Names the field with this tag, whose value was found to have the wrong wire type.
+    pub(super) fn of_field(self, tag: Tag, name: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::WireType { wire, field } if field == tag.number.to_string() => Self::WireType {
+                wire,
+                field: name(),
+            },
+            other => other,
+        }
+    }
+}
+
+/// Returns Go's name of a field of this JSON name: of the words that Go writes in capitals those
+/// that begin names are known.
+pub(super) fn go_name(json: &str) -> String {
+    const CAPITALS: [&str; 6] = ["api", "uid", "ip", "url", "tls", "id"];
+    if json == "metadata" {
+        return "ObjectMeta".to_owned();
+    }
+    let end = json.find(|letter: char| !letter.is_ascii_lowercase());
+    let (first, rest) = json.split_at(end.unwrap_or(json.len()));
+    if CAPITALS.contains(&first) {
+        return first.to_ascii_uppercase() + rest;
+    }
+    let mut letters = json.chars();
+    let initial = letters.next().map(|letter| letter.to_ascii_uppercase());
+    initial.into_iter().chain(letters).collect()
 }
 
 /// Go strings may hold anything; JSON writes what is no UTF-8 as the replacement character.

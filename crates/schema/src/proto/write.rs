@@ -9,7 +9,7 @@ use super::wire::Back;
 use crate::{Field, Form, Scalar, ShapeId, Shapes, Struct, decode::BASE64};
 
 /// How deeply messages may nest; trees are never deeper. What lies deeper is left out.
-const DEPTH_MAX: usize = 1_100;
+const DEPTH_MAX: usize = api::json::DEPTH_MAX + 100;
 
 /// How deeply zero values may nest: a struct that holds itself by value does not exist in Go.
 const ZERO_DEPTH_MAX: usize = 32;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How deeply values are looked into; parsed trees are never deeper.
-const DEPTH_MAX: usize = 1_100;
+const DEPTH_MAX: usize = api::json::DEPTH_MAX + 100;
 
 /// Returns what is wrong with `value`.
 pub(super) fn check(
@@ -70,6 +70,10 @@ impl<'a> Checker<'a> {
         }
         if !kind.is_empty() && !has_type(node, value) {
             found.errors.push(wrong_type(path, kind, value.type_name()));
+        }
+        if let (Value::Float(number), "integer") = (value, kind) {
+            let format = rules.and_then(|rules| rules.format.as_deref());
+            found.errors.extend(unread_integer(*number, format, path));
         }
         if let Some(rules) = rules {
             self.junctors(rules, value, old, path, found, depth);
@@ -310,8 +314,29 @@ pub(crate) fn type_of(node: &Node) -> &'static str {
     }
 }
 
+/// Up to here upstream takes floats for integers: every one of them is exact.
+const WHOLE_MAX: f64 = 9_007_199_254_740_991.0;
+
+/// Refuses a float that upstream would print with an exponent or a fraction and then cannot read as
+/// an integer again.
+fn unread_integer(number: f64, format: Option<&str>, path: &Path<'_>) -> Option<Error> {
+    if number.fract() == 0.0 && number.abs() < 1e6 {
+        return None;
+    }
+    match format {
+        // Its bounds are checked by themselves.
+        Some("int32") => None,
+        Some("int64") => Some(nowhere(format!(
+            "Checked value must be of type integer with format int64 in {path}"
+        ))),
+        _ => Some(nowhere(format!(
+            "Checked value must be of type integer (default format) in {path}"
+        ))),
+    }
+}
+
 fn has_type(node: &Node, value: &Value) -> bool {
-    let whole = |number: f64| number.fract() == 0.0;
+    let whole = |number: f64| number.fract() == 0.0 && number.abs() <= WHOLE_MAX;
     match (&node.form, value) {
         (Form::Struct(_) | Form::Map { .. }, Value::Object(_))
         | (Form::List { .. }, Value::Array(_))

@@ -51,10 +51,25 @@ fn refuses_damaged_messages() {
     };
     check(&[0x0a], ProtoError::End);
     check(&[0x0a, 5, 0], ProtoError::End);
-    check(&[0x08, 1], ProtoError::WireType { wire: 0, number: 1 });
-    check(&[0x0c], ProtoError::Tag(1, 4));
+    check(
+        &[0x08, 1],
+        ProtoError::WireType {
+            wire: 0,
+            field: "ObjectMeta".to_owned(),
+        },
+    );
+    check(
+        &[0x0c],
+        ProtoError::Tag {
+            message: "Pod".into(),
+            number: 1,
+            wire: 4,
+        },
+    );
     check(&[0xff; 12], ProtoError::Overflow);
     let groups = [0x7b; 200];
     check(&groups, ProtoError::Depth);
     assert_eq!(proto::read_envelope(b"{}"), Err(ProtoError::Magic));
+    assert_eq!(proto::read_envelope(b""), Err(ProtoError::Empty));
+    assert_eq!(proto::read_envelope(b"k8s\0"), Err(ProtoError::EmptyBody));
 }

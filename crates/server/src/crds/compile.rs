@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use api::{GroupVersion, Text, Value};
+use api::{GroupVersion, Text, Value, json};
 use base64::Engine;
 use schema::{
     Behavior, Column, Conversion, Generation, Kind, KindVersion, Names, Plain, ScalePaths, Scope,
@@ -123,7 +123,12 @@ fn version(one: &Value, group: &str, kind: &Text, object: &Value, shared: &Share
     let schema = one.at(&["schema", "openAPIV3Schema"]);
     let shape = match schema {
         Some(schema) if !keeps_all => {
-            compile(schema, &shared.meta).unwrap_or_else(|_| compile_any(&shared.meta))
+            // Most of what is defined is never asked for, so a shape is made by who asks first. Its
+            // text is a fraction of its tree.
+            let mut text = Vec::new();
+            json::write(schema, &mut text);
+            let meta = shared.meta.clone();
+            Shape::later(move || shape_of(&text, &meta))
         }
         _ => compile_any(&shared.meta),
     };
@@ -149,6 +154,12 @@ fn version(one: &Value, group: &str, kind: &Text, object: &Value, shared: &Share
         group_version,
         shape,
     }
+}
+
+fn shape_of(schema: &[u8], meta: &Shape) -> Shape {
+    let schema = json::read(schema).map(|parsed| parsed.value);
+    let made = schema.ok().and_then(|schema| compile(&schema, meta).ok());
+    made.unwrap_or_else(|| compile_any(meta))
 }
 
 /// Returns the warning of a deprecated version that brings none: it names the best newer version

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use api::{Cause, Status, Value, field, meta::Meta, value};
+use api::{Cause, Status, Value, field, meta::Meta};
 use base::WallTime;
 use schema::{Behavior, Cell, Occasion, Shape};
 
@@ -23,30 +23,6 @@ pub(crate) struct Definition {
 impl Behavior for Definition {
     fn default(&self, occasion: Occasion<'_>, object: &mut Value) {
         self.inner.default(occasion, object);
-        let Some(spec) = object.get_mut("spec") else {
-            return;
-        };
-        let kind = spec
-            .str_at(&["names", "kind"])
-            .unwrap_or_default()
-            .to_owned();
-        let is_empty = |spec: &Value, name: &str| {
-            spec.str_at(&["names", name]).is_none_or(str::is_empty) && !kind.is_empty()
-        };
-        if is_empty(spec, "singular") {
-            spec.set_at(&["names", "singular"], Value::string(kind.to_lowercase()));
-        }
-        if is_empty(spec, "listKind") {
-            spec.set_at(&["names", "listKind"], Value::string(format!("{kind}List")));
-        }
-        if spec.get("conversion").is_none_or(Value::is_null) {
-            spec.set_at(&["conversion"], value!({"strategy": "None"}));
-        }
-        if let Some(service) = spec.at_mut(&["conversion", "webhook", "clientConfig", "service"])
-            && service.get("port").is_none_or(Value::is_null)
-        {
-            service.set_at(&["port"], Value::Int(443));
-        }
     }
 
     fn prepare(&self, occasion: Occasion<'_>, object: &mut Value, old: Option<&Value>) {

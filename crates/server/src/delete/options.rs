@@ -1,9 +1,14 @@
 //! DeleteOptions: how an object shall leave, from a body or a query.
 
-use api::{Cause, Status, Text, Value, json, quote::quote};
+use api::{
+    Cause, GroupVersion, Status, Text, Value,
+    json::{self, JsonError},
+    quote::quote,
+    yaml::YamlError,
+};
 use schema::proto;
 
-use crate::{Call, request::BodyType};
+use crate::{Call, request::BodyType, write::body::claim};
 
 /// What becomes of the objects that the deleted one owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,17 +62,18 @@ impl DeleteOptions {
         match call.body_type {
             BodyType::Protobuf => Self::from_protobuf(&call.body),
             BodyType::Json => {
-                let parsed = json::read(&call.body).map_err(|error| {
-                    Status::bad_request(format!(
-                        "couldn't get version/kind; json parse error: {error}"
-                    ))
-                })?;
-                Self::from_value(&parsed.value)
+                let (parsed, _) = json::read_unbounded(&call.body)
+                    .map_err(|error| Status::bad_request(no_type(&error)))?;
+                Self::from_body(&parsed.value, Some(&call.body))
             }
             BodyType::Yaml => {
-                let parsed = api::yaml::read(&call.body)
-                    .map_err(|error| Status::bad_request(error.to_string()))?;
-                Self::from_value(&parsed.value)
+                let parsed = api::yaml::read(&call.body).map_err(|error| {
+                    Status::bad_request(match error {
+                        YamlError::Json(error) => no_type(&error),
+                        error => error.to_string(),
+                    })
+                })?;
+                Self::from_body(&parsed.value, None)
             }
             _ => Err(Status::unsupported_media_type(
                 "application/json, application/yaml, application/vnd.kubernetes.protobuf",
@@ -75,37 +81,80 @@ impl DeleteOptions {
         }
     }
 
+    /// Reads options that are a body of their own.
+    fn from_body(value: &Value, body: Option<&[u8]>) -> Result<Self, Status> {
+        if value.is_null() {
+            return Ok(Self::default());
+        }
+        if value.as_object().is_none() {
+            return Err(Status::bad_request(format!(
+                "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
+                value.go_type_name()
+            )));
+        }
+        let object = value.as_object();
+        let heads = object.map(claim::Heads::of).transpose();
+        let heads = heads.map_err(|why| {
+            Status::bad_request(format!(
+                "couldn't get version/kind; json parse error: {why}"
+            ))
+        })?;
+        if let Some(heads) = heads {
+            check_type(heads.api_version, heads.kind)?;
+        }
+        Self::from_fields(value, body)
+    }
+
     /// Reads options that stand in an object.
     ///
     /// # Errors
     /// 400 for what is not understood.
     pub(crate) fn from_value(value: &Value) -> Result<Self, Status> {
-        if value.as_object().is_none() {
-            return Err(Status::bad_request(
-                "couldn't get version/kind; json parse error: json: cannot unmarshal into an object",
-            ));
-        }
-        check_kind(value.str_at(&["kind"]).unwrap_or_default())?;
+        Self::from_fields(value, None)
+    }
+
+    fn from_fields(value: &Value, body: Option<&[u8]>) -> Result<Self, Status> {
         let text = |path: &[&str]| value.str_at(path).map(Text::new);
-        let wrong = |name: &str, wanted: &str| {
+        let wrong = |name: &str, found: &Value, wanted: &str| {
+            let written = body.and_then(|body| json::written(body, &[json::Step::Name(name)]));
+            let found = match (found, wanted, written) {
+                (Value::Int(_) | Value::Float(_), "int64", Some(text)) => format!("number {text}"),
+                (found, ..) => found.go_type_name().to_owned(),
+            };
             Status::bad_request(format!(
-                "json: cannot unmarshal into Go struct field DeleteOptions.{name} of type {wanted}"
+                "json: cannot unmarshal {found} into Go struct field DeleteOptions.{name} of type {wanted}"
             ))
         };
         let grace_seconds = match value.get("gracePeriodSeconds") {
             None | Some(Value::Null) => None,
             Some(Value::Int(seconds)) => Some(*seconds),
-            Some(_) => return Err(wrong("gracePeriodSeconds", "int64")),
+            Some(found) => return Err(wrong("gracePeriodSeconds", found, "int64")),
         };
         let orphan_dependents = match value.get("orphanDependents") {
             None | Some(Value::Null) => None,
             Some(Value::Bool(flag)) => Some(*flag),
-            Some(_) => return Err(wrong("orphanDependents", "bool")),
+            Some(found) => return Err(wrong("orphanDependents", found, "bool")),
         };
-        let words = value.get("dryRun").and_then(Value::as_array);
+        let policy = match value.get("propagationPolicy") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(policy)) => Some(policy.clone()),
+            Some(found) => {
+                let wanted = "v1.DeletionPropagation";
+                return Err(wrong("propagationPolicy", found, wanted));
+            }
+        };
+        if let Some(found) = value.get("preconditions")
+            && !matches!(found, Value::Object(_) | Value::Null)
+        {
+            return Err(wrong("preconditions", found, "v1.Preconditions"));
+        }
+        let words = match value.get("dryRun") {
+            None | Some(Value::Null) => &[][..],
+            Some(Value::Array(words)) => words,
+            Some(found) => return Err(wrong("dryRun", found, "[]string")),
+        };
         let words: Vec<Text> = words
-            .into_iter()
-            .flatten()
+            .iter()
             .filter_map(|word| word.as_str().map(Text::new))
             .collect();
         Ok(Self {
@@ -113,7 +162,7 @@ impl DeleteOptions {
             uid: text(&["preconditions", "uid"]),
             resource_version: text(&["preconditions", "resourceVersion"]),
             orphan_dependents,
-            propagation_policy: text(&["propagationPolicy"]),
+            propagation_policy: policy,
             dry_run: !words.is_empty(),
             dry_run_words: words,
         })
@@ -124,7 +173,7 @@ impl DeleteOptions {
         let bad = |why: &str| Status::bad_request(why);
         let envelope =
             proto::read_envelope(body).map_err(|error| Status::bad_request(error.to_string()))?;
-        check_kind(&envelope.kind)?;
+        check_type(&envelope.api_version, &envelope.kind)?;
         let mut options = Self::default();
         let mut fields = Fields(envelope.raw);
         while let Some((number, field)) = fields.next().map_err(bad)? {
@@ -217,14 +266,19 @@ impl DeleteOptions {
     }
 }
 
-fn check_kind(kind: &str) -> Result<(), Status> {
+/// Checks what options say they are; in which version does not matter.
+fn check_type(api_version: &str, kind: &str) -> Result<(), Status> {
+    let version = GroupVersion::parse(api_version).ok_or_else(|| {
+        Status::bad_request(format!("unexpected GroupVersion string: {api_version}"))
+    })?;
     if matches!(kind, "" | "DeleteOptions") {
         return Ok(());
     }
-    Err(Status::bad_request(format!(
-        "no kind {} is registered for the internal version of group \"meta.k8s.io\"",
-        quote(kind)
-    )))
+    Err(Status::bad_request(claim::not_registered(&version, kind)))
+}
+
+fn no_type(error: &JsonError) -> String {
+    format!("couldn't get version/kind; json parse error: {error}")
 }
 
 fn text(bytes: &[u8]) -> Text {

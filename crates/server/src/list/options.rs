@@ -171,7 +171,7 @@ fn list_causes(options: &Options) -> Vec<Cause> {
             refuse("resourceVersionMatch is forbidden when continue is provided");
         }
         if !matches!(matching, "Exact" | "NotOlderThan") {
-            causes.push(unsupported(matching, r#""", "Exact", "NotOlderThan""#));
+            causes.push(unsupported(matching, r#""Exact", "NotOlderThan", """#));
         }
         if matching == "Exact" && options.resource_version == "0" {
             causes.push(forbidden(
@@ -285,7 +285,7 @@ mod tests {
         check(
             "resourceVersionMatch=Foo&resourceVersion=1",
             &expect![[
-                r#"422 ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Unsupported value: "Foo": supported values: "", "Exact", "NotOlderThan""#
+                r#"422 ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Unsupported value: "Foo": supported values: "Exact", "NotOlderThan", """#
             ]],
         );
         check(

@@ -1,6 +1,7 @@
 //! Requests against a served store, in process: method, path and body in; code and body out.
 
 mod applies;
+mod claims;
 mod definitions;
 mod deletes;
 mod folds;
@@ -130,6 +131,7 @@ impl Bench {
             received: self.serving.clock.wall(),
             deadline: None,
             warnings: Vec::new(),
+            table: Arc::clone(&self.serving.registry.table()),
             audit_id: Text::default(),
             user_agent: Text::default(),
         }

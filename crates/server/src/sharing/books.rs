@@ -1,6 +1,6 @@
 //! Who holds what, as the stored objects say it.
 
-use api::Text;
+use api::{Text, json};
 use hashbrown::{HashMap, HashSet};
 use schema::{Allot, Claim};
 use store::StoreError;
@@ -19,7 +19,8 @@ struct Followed {
     collection: Collection,
     cursor: Cursor,
     by_place: ByPlace,
-    counts: HashMap<Claim, u32>,
+    /// The places of the objects that have a claim; mostly one.
+    places: HashMap<Claim, Vec<Text>>,
 }
 
 impl Books {
@@ -42,7 +43,7 @@ impl Books {
     }
 
     pub(super) fn is_taken(&self, claim: Claim) -> bool {
-        self.holders.counts.contains_key(&claim) || self.deeds.counts.contains_key(&claim)
+        self.holders.places.contains_key(&claim) || self.deeds.places.contains_key(&claim)
     }
 
     pub(super) fn is_held_by(&self, holder: &str, claim: Claim) -> bool {
@@ -52,13 +53,7 @@ impl Books {
 
     /// Returns the place of the deed of a claim.
     pub(super) fn deed_of(&self, claim: Claim) -> Option<Text> {
-        if !self.deeds.counts.contains_key(&claim) {
-            return None;
-        }
-        let mut deeds = self.deeds.by_place.iter();
-        deeds
-            .find(|(_, claims)| claims.contains(&claim))
-            .map(|(place, _)| place.clone())
+        self.deeds.places.get(&claim)?.first().cloned()
     }
 
     /// Returns the deeds of what nobody holds, and the claims that nobody has a deed of.
@@ -67,21 +62,21 @@ impl Books {
         let deeds = self.deeds.by_place.iter();
         let stale = deeds.filter(|(_, claims)| {
             let mut claims = claims.iter().filter(|claim| is_open(claim));
-            claims.any(|claim| !self.holders.counts.contains_key(claim))
+            claims.any(|claim| !self.holders.places.contains_key(claim))
         });
         let stale = stale.map(|(place, _)| place.clone()).collect();
         let held = self.holders.by_place.iter();
         let held =
             held.flat_map(|(place, claims)| claims.iter().map(|claim| (place.clone(), *claim)));
         let missing = held
-            .filter(|(_, claim)| is_open(claim) && !self.deeds.counts.contains_key(claim))
+            .filter(|(_, claim)| is_open(claim) && !self.deeds.places.contains_key(claim))
             .collect();
         (stale, missing)
     }
 }
 
 fn held(rules: &dyn Allot, object: &Stored) -> Vec<Claim> {
-    parse(object)
+    json::read_parts(&object.bytes, rules.held_parts())
         .map(|object| rules.held(&object))
         .unwrap_or_default()
 }
@@ -101,7 +96,7 @@ impl Followed {
             collection: collection.clone(),
             cursor,
             by_place: ByPlace::new(),
-            counts: HashMap::new(),
+            places: HashMap::new(),
         };
         for (place, object) in &view.objects {
             followed.put(place.clone(), read(object));
@@ -124,20 +119,20 @@ impl Followed {
     }
 
     fn put(&mut self, place: Text, claims: Vec<Claim>) {
-        for claim in &claims {
-            *self.counts.entry(*claim).or_default() += 1;
-        }
-        let before = match claims.is_empty() {
-            true => self.by_place.remove(&place),
-            false => self.by_place.insert(place, claims),
-        };
-        for claim in before.iter().flatten() {
-            if let Some(count) = self.counts.get_mut(claim) {
-                *count -= 1;
-                if *count == 0 {
-                    self.counts.remove(claim);
+        for claim in self.by_place.remove(&place).into_iter().flatten() {
+            if let Some(places) = self.places.get_mut(&claim) {
+                places.retain(|known| *known != place);
+                if places.is_empty() {
+                    self.places.remove(&claim);
                 }
             }
         }
+        if claims.is_empty() {
+            return;
+        }
+        for claim in &claims {
+            self.places.entry(*claim).or_default().push(place.clone());
+        }
+        self.by_place.insert(place, claims);
     }
 }

@@ -62,6 +62,7 @@ impl Writer<'_> {
         {
             Ok(written) => Ok(Ok(written)),
             Err(Failed::Store(error)) => Ok(Err(error)),
+            Err(Failed::Deed(status)) => Err(status),
             Err(Failed::Taken) => Err(Status::too_many_requests(
                 "an address was taken by another server meanwhile, please try again",
                 1,

@@ -2,8 +2,15 @@
 //!
 //! Source: k8s.io/apiserver, pkg/endpoints/handlers/{create,update,rest}.go (texts).
 
-use api::{GroupVersion, Status, Value, json, quote::quote};
-use schema::{Shape, Unknown, proto, strict_errors, strict_errors_in_order};
+pub(crate) mod claim;
+
+use api::{
+    GroupVersion, Status, Value,
+    json::{self, JsonError},
+    quote::quote,
+    yaml::YamlError,
+};
+use schema::{DecodeError, Shape, Unknown, proto, strict_errors, strict_errors_in_order};
 
 use crate::{
     Call,
@@ -33,9 +40,9 @@ pub(crate) fn read(call: &mut Call, expected: &Expected<'_>) -> Result<Value, St
     match &call.body_type {
         BodyType::Protobuf if !expected.custom => read_protobuf(call, expected),
         BodyType::Json | BodyType::Yaml => {
-            let (value, repeated) = parse(call, expected)?;
-            check_type(&value, expected, &call.body)?;
-            fit(call, value, repeated, expected)
+            let parsed = parse(call, expected)?;
+            claim::check(&parsed.value, expected, call)?;
+            fit(call, parsed, expected)
         }
         _ => Err(unsupported(expected.custom)),
     }
@@ -58,88 +65,83 @@ fn read_protobuf(call: &Call, expected: &Expected<'_>) -> Result<Value, Status> 
     } else {
         &envelope.kind
     };
-    let api_version = envelope.api_version.as_str();
-    check_names(api_version, kind, expected)?;
+    // A version that cannot be read is as good as none here.
+    let api_version = match GroupVersion::parse(&envelope.api_version) {
+        Some(_) => envelope.api_version.as_str(),
+        None => "",
+    };
+    claim::check_names(api_version, kind, expected, call)?;
+    let version = &expected.group_version.version;
     let mut value = proto::read_object(expected.shape, &envelope)
-        .map_err(|error| cannot_be_handled(kind, expected, &error.to_string()))?;
+        .map_err(|error| cannot_be_handled(kind, version, expected, &error.to_string()))?;
     set_type(&mut value, expected);
     // What has no body on the wire is still written in JSON: one normal form for all.
     schema::decode(expected.shape, &mut value, &mut Unknown::ignore())
-        .map_err(|error| cannot_be_handled(kind, expected, &error.to_string()))?;
+        .map_err(|error| cannot_be_handled(kind, version, expected, &error.to_string()))?;
     Ok(value)
 }
 
+/// A body in JSON or YAML, as it was read.
+pub(crate) struct Parsed {
+    value: Value,
+    repeated: Repeated,
+    /// The first number that no float holds.
+    number: Option<JsonError>,
+}
+
 /// What a body says twice.
-pub(crate) enum Repeated {
+enum Repeated {
     /// Paths of fields of JSON.
     Fields(Vec<String>),
     /// The sentence of the YAML reader.
     Keys(Option<String>),
 }
 
-/// Returns the tree, and what is given twice in it.
-fn parse(call: &Call, expected: &Expected<'_>) -> Result<(Value, Repeated), Status> {
-    if call.body_type == BodyType::Yaml {
-        let parsed = api::yaml::read(&call.body)
-            .map_err(|error| unrecognized(expected, &error.to_string(), &call.body))?;
-        return Ok((parsed.value, Repeated::Keys(parsed.strict)));
-    }
-    let parsed = json::read(&call.body).map_err(|error| {
-        let why = format!("couldn't get version/kind; json parse error: {error}");
-        unrecognized(expected, &why, &call.body)
-    })?;
-    Ok((parsed.value, Repeated::Fields(parsed.duplicates)))
-}
-
-/// Checks what the object says it is.
-fn check_type(value: &Value, expected: &Expected<'_>, body: &[u8]) -> Result<(), Status> {
-    if value.as_object().is_none() {
-        let why = format!(
-            "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
-            value.type_name()
-        );
-        return Err(unrecognized(expected, &why, body));
-    }
-    let text = |name| value.str_at(&[name]).unwrap_or_default();
-    check_names(text("apiVersion"), text("kind"), expected)
-}
-
-fn check_names(api_version: &str, kind: &str, expected: &Expected<'_>) -> Result<(), Status> {
-    let found = if api_version.is_empty() {
-        expected.group_version.clone()
+fn parse(call: &Call, expected: &Expected<'_>) -> Result<Parsed, Status> {
+    let refuse = |why: &str| unrecognized(expected, why, &call.body);
+    let (mut value, repeated, number) = if call.body_type == BodyType::Yaml {
+        let parsed = api::yaml::read(&call.body).map_err(|error| match error {
+            YamlError::Json(error) => refuse(&no_type(&error)),
+            error => refuse(&error.to_string()),
+        })?;
+        (parsed.value, Repeated::Keys(parsed.strict), None)
     } else {
-        GroupVersion::parse(api_version).ok_or_else(|| {
-            let why = format!("unexpected GroupVersion string: {api_version}");
-            Status::bad_request(why)
-        })?
+        let read = json::read_unbounded(&call.body);
+        let (parsed, number) = read.map_err(|error| refuse(&no_type(&error)))?;
+        (parsed.value, Repeated::Fields(parsed.duplicates), number)
     };
-    if found != *expected.group_version {
-        return Err(Status::bad_request(format!(
-            "the API version in the data ({found}) does not match the expected API version ({})",
-            expected.group_version
-        )));
+    // Nothing is an object of which nothing is said.
+    if value.is_null() && !expected.custom {
+        value.make_object();
     }
-    if !kind.is_empty() && kind != expected.kind && !expected.custom {
+    if let Some(error) = &number
+        && expected.custom
+    {
         let version = &expected.group_version.version;
-        let why = format!(
-            "converting ({version}.{kind}) to ({version}.{}): unknown conversion",
-            expected.kind
-        );
-        return Err(cannot_be_handled(kind, expected, &why));
+        let why = error.to_string();
+        return Err(cannot_be_handled(expected.kind, version, expected, &why));
     }
-    Ok(())
+    Ok(Parsed {
+        value,
+        repeated,
+        number,
+    })
+}
+
+fn no_type(error: &JsonError) -> String {
+    format!("couldn't get version/kind; json parse error: {error}")
 }
 
 /// Brings a tree into the normal form of what is expected, and tells about fields it does not know.
 ///
 /// # Errors
 /// 400 for values of the wrong type, and for unknown fields if the caller is strict.
-pub(crate) fn fit(
-    call: &mut Call,
-    mut value: Value,
-    repeated: Repeated,
-    expected: &Expected<'_>,
-) -> Result<Value, Status> {
+fn fit(call: &mut Call, parsed: Parsed, expected: &Expected<'_>) -> Result<Value, Status> {
+    let Parsed {
+        mut value,
+        repeated,
+        number,
+    } = parsed;
     let validation = call.options.field_validation;
     let mut unknown = match validation {
         FieldValidation::Ignore => Unknown::ignore(),
@@ -148,8 +150,16 @@ pub(crate) fn fit(
     set_type(&mut value, expected);
     super::meta::keep_reset(&mut value);
     let kind = value.str_at(&["kind"]).unwrap_or_default().to_owned();
-    schema::decode(expected.shape, &mut value, &mut unknown)
-        .map_err(|error| cannot_be_handled(&kind, expected, &error.to_string()))?;
+    let refuse =
+        |why: &str| cannot_be_handled(&kind, &expected.group_version.version, expected, why);
+    decode(call, expected.shape, &mut value, &mut unknown)
+        .map_err(|error| refuse(&error.to_string()))?;
+    // A number too large matters only where it is kept.
+    if let Some(error) = number
+        && has_infinity(&value)
+    {
+        return Err(refuse(&error.to_string()));
+    }
     if validation == FieldValidation::Ignore {
         return Ok(value);
     }
@@ -160,7 +170,7 @@ pub(crate) fn fit(
             if !expected.custom && !fields.is_empty() && !unknown.paths().is_empty() =>
         {
             // Decoding took the unknown fields out of the tree; such bodies are rare.
-            let parsed = json::read(&call.body).map_err(Status::internal)?;
+            let (parsed, _) = json::read_unbounded(&call.body).map_err(Status::internal)?;
             strict_errors_in_order(&parsed.value, &fields, &unknown)
         }
         Repeated::Fields(fields) => strict_errors(&fields, &unknown),
@@ -175,7 +185,7 @@ pub(crate) fn fit(
     }
     if validation == FieldValidation::Strict {
         let why = format!("strict decoding error: {}", errors.join(", "));
-        return Err(cannot_be_handled(&kind, expected, &why));
+        return Err(refuse(&why));
     }
     call.warnings
         .extend(errors.iter().flat_map(|error| warnings(error)));
@@ -208,10 +218,32 @@ fn set_type(value: &mut Value, expected: &Expected<'_>) {
     }
 }
 
-fn cannot_be_handled(kind: &str, expected: &Expected<'_>, why: &str) -> Status {
+/// Decodes a tree; if the body is JSON, numbers are quoted from it.
+fn decode(
+    call: &Call,
+    shape: &Shape,
+    value: &mut Value,
+    unknown: &mut Unknown,
+) -> Result<(), DecodeError> {
+    match call.body_type {
+        BodyType::Json => schema::decode_body(shape, value, &call.body, unknown),
+        _ => schema::decode(shape, value, unknown),
+    }
+}
+
+fn has_infinity(value: &Value) -> bool {
+    match value {
+        Value::Float(number) => number.is_infinite(),
+        Value::Array(items) => items.iter().any(has_infinity),
+        Value::Object(object) => object.iter().any(|(_, value)| has_infinity(value)),
+        _ => false,
+    }
+}
+
+fn cannot_be_handled(kind: &str, version: &str, expected: &Expected<'_>, why: &str) -> Status {
     Status::bad_request(format!(
         "{kind} in version {} cannot be handled as a {}: {why}",
-        quote(&expected.group_version.version),
+        quote(version),
         expected.kind
     ))
 }

@@ -38,18 +38,16 @@ impl Applied {
         if !matches!(parsed.value, Value::Object(_) | Value::Null) {
             return Err(Status::bad_request(format!(
                 "error decoding patch: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
-                match parsed.value {
-                    Value::Bool(_) => "bool",
-                    Value::Int(_) | Value::Float(_) => "number",
-                    ref other => other.type_name(),
-                }
+                parsed.value.go_type_name()
             )));
         }
         let mut value = parsed.value;
         value.make_object();
         Ok(Self {
             value,
-            strict: parsed.strict,
+            strict: parsed
+                .strict
+                .map(|why| format!("error converting YAML to JSON: {why}")),
         })
     }
 
@@ -153,9 +151,30 @@ impl apply::Versions for Versions<'_> {
     }
 }
 
+/// What ownership must know of a request, kept for the [`apply::Writer`] that borrows it.
+struct Owning<'a, V> {
+    versions: V,
+    version: String,
+    manager: Cow<'a, str>,
+    subresource: &'a str,
+    now: String,
+}
+
+impl<V: apply::Versions> Owning<'_, V> {
+    fn writer(&self) -> apply::Writer<'_> {
+        apply::Writer {
+            versions: &self.versions,
+            version: &self.version,
+            manager: &self.manager,
+            subresource: self.subresource,
+            now: &self.now,
+        }
+    }
+}
+
 /// The one version of a scale.
 struct ScaleVersion<'a> {
-    version: &'a str,
+    version: String,
     shape: &'a Shape,
 }
 
@@ -213,18 +232,21 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Does something with what ownership must know of this request.
-    fn with_owners<T>(&self, run: impl FnOnce(&apply::Writer<'_>) -> T) -> T {
+    /// Returns what ownership must know of this request.
+    fn owning(&self) -> Owning<'_, Versions<'_>> {
         let version = self.resource.version().group_version.to_string();
-        let versions = self.versions();
-        let now = time::format(self.call.received);
-        run(&apply::Writer {
-            versions: &versions,
-            version: &version,
-            manager: &manager(self.call),
+        self.owning_as(version, self.versions())
+    }
+
+    /// As [`Self::owning`], of an object of its own: its version, and what is known of versions.
+    fn owning_as<V>(&self, version: String, versions: V) -> Owning<'_, V> {
+        Owning {
+            versions,
+            version,
+            manager: manager(self.call),
             subresource: self.subresource(),
-            now: &now,
-        })
+            now: time::format(self.call.received),
+        }
     }
 
     /// Notes who owns what in a proposal of the working version.
@@ -234,20 +256,22 @@ impl<'a> Writer<'a> {
     pub(super) fn track(&self, old: Option<&Value>, object: &mut Value) -> Result<(), Status> {
         let asked = self.resource.place;
         if asked == self.working {
-            self.with_owners(|writer| match old {
-                None => writer.track_new(object),
-                Some(old) => writer.track_update(old, object),
-            });
+            let owning = self.owning();
+            match old {
+                None => owning.writer().track_new(object),
+                Some(old) => owning.writer().track_update(old, object),
+            }
             return Ok(());
         }
         let convert =
             |value: &Value| render::convert(self.resource, self.working, asked, value.clone());
         let old = old.map(convert).transpose()?;
         let mut shown = convert(object)?;
-        self.with_owners(|writer| match &old {
-            None => writer.track_new(&mut shown),
-            Some(old) => writer.track_update(old, &mut shown),
-        });
+        let owning = self.owning();
+        match &old {
+            None => owning.writer().track_new(&mut shown),
+            Some(old) => owning.writer().track_update(old, &mut shown),
+        }
         let entries = shown.remove_at(&["metadata", "managedFields"]);
         meta::put(meta::of(object), "managedFields", entries);
         Ok(())
@@ -280,7 +304,10 @@ impl<'a> Writer<'a> {
             other => other.map(|old| Cow::Borrowed(&old.value)),
         };
         let force = self.force();
-        let made = self.with_owners(|writer| writer.apply(live.as_deref(), &applied.value, force));
+        let owning = self.owning();
+        let made = owning
+            .writer()
+            .apply(live.as_deref(), &applied.value, force);
         let mut object = made.map_err(|error| refusal(&error))?;
         schema::decode(&version.shape, &mut object, &mut Unknown::ignore()).map_err(|error| {
             Status::new(
@@ -329,7 +356,7 @@ impl<'a> Writer<'a> {
             return entries.cloned();
         };
         let shown = self.with_scale_owners(sub, &parent, shown);
-        self.with_scale(sub, |writer| writer.track_update(&shown, scale));
+        self.owning_scale(sub).writer().track_update(&shown, scale);
         self.of_parent(parent, scale)
     }
 
@@ -350,9 +377,8 @@ impl<'a> Writer<'a> {
             .map_err(|error| refusal(&error.into()))?;
         let shown = self.with_scale_owners(sub, &parent, shown);
         let force = self.force();
-        let made = self.with_scale(sub, |writer| {
-            writer.apply(Some(&shown), &applied.value, force)
-        });
+        let owning = self.owning_scale(sub);
+        let made = owning.writer().apply(Some(&shown), &applied.value, force);
         let mut scale = made.map_err(|error| refusal(&error))?;
         schema::decode(&sub.shape, &mut scale, &mut Unknown::ignore()).map_err(Status::internal)?;
         applied.tell_strict(self.call)?;
@@ -361,23 +387,13 @@ impl<'a> Writer<'a> {
         Ok((scale, entries))
     }
 
-    fn with_scale<T>(
-        &self,
-        sub: &schema::Subresource,
-        run: impl FnOnce(&apply::Writer<'_>) -> T,
-    ) -> T {
+    fn owning_scale<'s>(&'s self, sub: &'s schema::Subresource) -> Owning<'s, ScaleVersion<'s>> {
         let version = sub.group_version.to_string();
-        let now = time::format(self.call.received);
-        run(&apply::Writer {
-            versions: &ScaleVersion {
-                version: &version,
-                shape: &sub.shape,
-            },
-            version: &version,
-            manager: &manager(self.call),
-            subresource: self.subresource(),
-            now: &now,
-        })
+        let versions = ScaleVersion {
+            version: version.clone(),
+            shape: &sub.shape,
+        };
+        self.owning_as(version, versions)
     }
 
     /// Returns a scale with the entries of those who own the number.

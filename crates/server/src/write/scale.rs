@@ -152,16 +152,19 @@ pub(super) fn answer(writer: &Writer<'_>, object: &Stored) -> Result<Answer, Sta
     get(&Showing::of(writer.call, writer.resource)?, object)
 }
 
-/// Returns the object with the number of replicas that a PUT of its scale wants.
-pub(super) fn replaced(writer: &mut Writer<'_>, old: &Old) -> Result<Value, Status> {
-    let (sub, _) = of(writer.resource)?;
-    let expected = body::Expected {
+fn expected(sub: &Subresource) -> body::Expected<'_> {
+    body::Expected {
         group_version: &sub.group_version,
         kind: &sub.kind,
         shape: &sub.shape,
         custom: false,
-    };
-    let mut scale = body::read(writer.call, &expected)?;
+    }
+}
+
+/// Returns the object with the number of replicas that a PUT of its scale wants.
+pub(super) fn replaced(writer: &mut Writer<'_>, old: &Old) -> Result<Value, Status> {
+    let (sub, _) = of(writer.resource)?;
+    let mut scale = body::read(writer.call, &expected(sub))?;
     let kind = writer.resource.kind();
     meta::settle_namespace(&mut scale, kind.scope, &writer.call.path.namespace)?;
     meta::check_name(&scale, &writer.call.path.name)?;
@@ -174,7 +177,7 @@ pub(super) fn replaced(writer: &mut Writer<'_>, old: &Old) -> Result<Value, Stat
 pub(super) fn patched(writer: &mut Writer<'_>, patch: &Patch, old: &Old) -> Result<Value, Status> {
     let (sub, _) = of(writer.resource)?;
     let shown = show(writer.resource, &old.value)?;
-    let mut scale = patch.apply(writer.call, &sub.shape, shown.clone())?;
+    let mut scale = patch.apply(writer.call, &expected(sub), shown.clone())?;
     meta::check_name(&scale, &writer.call.path.name)?;
     let entries = writer.track_scale(sub, shown, &mut scale, old);
     take(writer, &scale, old, entries)

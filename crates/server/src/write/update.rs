@@ -297,7 +297,13 @@ impl Writer<'_> {
         if self.working != self.resource.place {
             shown = render::convert(self.resource, self.working, self.resource.place, shown)?;
         }
-        let mut object = patch.apply(self.call, &version.shape, shown)?;
+        let expected = body::Expected {
+            group_version: &version.group_version,
+            kind: &kind.names.kind,
+            shape: &version.shape,
+            custom: kind.traits.custom,
+        };
+        let mut object = patch.apply(self.call, &expected, shown)?;
         meta::settle_namespace(&mut object, kind.scope, &self.call.path.namespace)?;
         meta::check_name(&object, &self.call.path.name)?;
         self.adopt(object)

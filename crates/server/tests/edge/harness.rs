@@ -82,6 +82,7 @@ pub(crate) async fn server(options: Options) -> (Server, Tasks) {
     let ways = kinds::ways::all().into_iter();
     let ways = ways.map(|(plural, name, way)| (Point::new("", plural, name), Service::Way(way)));
     let serving = Arc::new(serving.offering(ways.collect()));
+    serving.open().await.expect("memory has no faults");
     let world = LiveWorld::open(&serving)
         .await
         .expect("memory has no faults");

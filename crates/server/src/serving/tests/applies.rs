@@ -292,8 +292,8 @@ async fn refuses_what_is_no_configuration() {
         (
             "apply [",
             expect![[r#"
-            400 BadRequest error encoding patch: yaml: line 2: while parsing a node, did not find expected node content
-            -"#]],
+                400 BadRequest error encoding patch: yaml: line 1: did not find expected node content
+                -"#]],
         ),
         (
             "apply 1",
@@ -329,14 +329,16 @@ async fn keys_given_twice_are_told_as_asked() {
     check(
         &refusal(&strict),
         &expect![[r#"
-        400 BadRequest error strict decoding patch: yaml: unmarshal errors:
-          line 6: key "a" already set in map
-        -"#]],
+            400 BadRequest error strict decoding patch: error converting YAML to JSON: yaml: unmarshal errors:
+              line 6: key "a" already set in map
+            -"#]],
     );
     let warned = bench.apply("me&fieldValidation=Warn", body).await;
     check(
         &format!("{} {:?}", warned.code, warned.warnings),
-        &expect![[r#"201 ["yaml: unmarshal errors:\n  line 6: key \"a\" already set in map"]"#]],
+        &expect![[
+            r#"201 ["error converting YAML to JSON: yaml: unmarshal errors:\n  line 6: key \"a\" already set in map"]"#
+        ]],
     );
     let ignored = bench.apply("me&fieldValidation=Ignore", body).await;
     assert_eq!((ignored.code, ignored.warnings.len()), (200, 0));

@@ -82,8 +82,7 @@ async fn is_established_and_served() {
     );
     assert_eq!(at(&reply.body, "status/storedVersions"), r#"["v1"]"#);
     assert_eq!(at(&reply.body, "metadata/generation"), "1");
-    let body =
-        r#"{"metadata":{"name":"x"},"spec":{"text":"t","unknown":1},"status":{"phase":"p"}}"#;
+    let body = r#"{"kind":"Foo","metadata":{"name":"x"},"spec":{"text":"t","unknown":1},"status":{"phase":"p"}}"#;
     let reply = bench.send(&format!("POST {FOOS}"), body).await;
     assert_eq!(reply.code, 201, "{}", reply.body);
     assert_eq!(reply.warnings, [r#"unknown field "spec.unknown""#]);
@@ -100,13 +99,13 @@ async fn checks_objects_by_the_schema() {
     let bench = defined().await;
     for (body, expected) in [
         (
-            r#"{"metadata":{"name":"x"},"spec":{"replicas":"many"}}"#,
+            r#"{"kind":"Foo","metadata":{"name":"x"},"spec":{"replicas":"many"}}"#,
             expect![[
                 r#"422 Foo.example.com "x" is invalid: spec.replicas: Invalid value: "string": spec.replicas in body must be of type integer: "string""#
             ]],
         ),
         (
-            r#"{"metadata":{"name":"x"},"spec":{"replicas":-1}}"#,
+            r#"{"kind":"Foo","metadata":{"name":"x"},"spec":{"replicas":-1}}"#,
             expect![[
                 r#"422 Foo.example.com "x" is invalid: spec.replicas: Invalid value: -1: spec.replicas in body should be greater than or equal to 0"#
             ]],
@@ -114,17 +113,17 @@ async fn checks_objects_by_the_schema() {
         (
             r#"{"kind":"Bar","metadata":{"name":"x"}}"#,
             expect![[
-                r#"422 Foo.example.com "x" is invalid: kind: Invalid value: "Bar": must be Foo"#
+                r#"422 Bar.example.com "x" is invalid: kind: Invalid value: "Bar": must be Foo"#
             ]],
         ),
         (
-            r#"{"apiVersion":"example.com/v2","metadata":{"name":"x"}}"#,
+            r#"{"apiVersion":"example.com/v2","kind":"Foo","metadata":{"name":"x"}}"#,
             expect![
                 "400 the API version in the data (example.com/v2) does not match the expected API version (example.com/v1)"
             ],
         ),
         (
-            r#"{"metadata":{"name":"X"}}"#,
+            r#"{"kind":"Foo","metadata":{"name":"X"}}"#,
             expect![[
                 r#"422 Foo.example.com "X" is invalid: metadata.name: Invalid value: "X": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"#
             ]],
@@ -141,7 +140,7 @@ async fn checks_objects_by_the_schema() {
 #[tokio::test]
 async fn status_and_scale_have_doors_of_their_own() {
     let bench = defined().await;
-    let body = r#"{"metadata":{"name":"x"},"spec":{"text":"t"}}"#;
+    let body = r#"{"kind":"Foo","metadata":{"name":"x"},"spec":{"text":"t"}}"#;
     bench.ok(&format!("POST {FOOS}"), body).await;
     let body =
         r#"merge {"spec":{"text":"no"},"status":{"phase":"up","replicas":2,"selector":"a=b"}}"#;
@@ -189,12 +188,18 @@ async fn status_and_scale_have_doors_of_their_own() {
 async fn refuses_what_custom_resources_do_not_take() {
     let bench = defined().await;
     bench
-        .ok(&format!("POST {FOOS}"), r#"{"metadata":{"name":"x"}}"#)
+        .ok(
+            &format!("POST {FOOS}"),
+            r#"{"kind":"Foo","metadata":{"name":"x"}}"#,
+        )
         .await;
     let reply = bench.send(&format!("PATCH {FOOS}/x"), "strategic {}").await;
     assert_eq!(reply.code, 415, "{}", reply.body);
     let reply = bench
-        .send(&format!("PUT {FOOS}/x"), r#"{"metadata":{"name":"x"}}"#)
+        .send(
+            &format!("PUT {FOOS}/x"),
+            r#"{"kind":"Foo","metadata":{"name":"x"}}"#,
+        )
         .await;
     assert_eq!(reply.code, 422);
     check(
@@ -209,7 +214,9 @@ async fn refuses_what_custom_resources_do_not_take() {
 async fn shows_every_version_and_selects() {
     let bench = defined().await;
     for name in ["x", "y"] {
-        let body = format!(r#"{{"metadata":{{"name":"{name}"}},"spec":{{"text":"{name}"}}}}"#);
+        let body = format!(
+            r#"{{"kind":"Foo","metadata":{{"name":"{name}"}},"spec":{{"text":"{name}"}}}}"#
+        );
         bench.ok(&format!("POST {FOOS}"), &body).await;
     }
     let other = FOOS.replace("v1", "v1beta1");
@@ -219,7 +226,7 @@ async fn shows_every_version_and_selects() {
         reply.warnings,
         ["example.com/v1beta1 Foo is deprecated; use example.com/v1 Foo"]
     );
-    let body = r#"{"metadata":{"name":"z"},"spec":{"text":"z"}}"#;
+    let body = r#"{"kind":"Foo","metadata":{"name":"z"},"spec":{"text":"z"}}"#;
     let made = bench.ok(&format!("POST {other}"), body).await;
     assert_eq!(at(&made, "apiVersion"), "example.com/v1beta1");
     let list = bench
@@ -269,9 +276,12 @@ async fn names_are_taken_once() {
 async fn takes_its_objects_along() {
     let bench = defined().await;
     bench
-        .ok(&format!("POST {FOOS}"), r#"{"metadata":{"name":"x"}}"#)
+        .ok(
+            &format!("POST {FOOS}"),
+            r#"{"kind":"Foo","metadata":{"name":"x"}}"#,
+        )
         .await;
-    let held = r#"{"metadata":{"name":"y","finalizers":["example.com/hold"]}}"#;
+    let held = r#"{"kind":"Foo","metadata":{"name":"y","finalizers":["example.com/hold"]}}"#;
     bench.ok(&format!("POST {FOOS}"), held).await;
     let mut watch = bench
         .watch(&format!("{FOOS}?watch=1&resourceVersion=0"))
@@ -287,7 +297,10 @@ async fn takes_its_objects_along() {
         .until(&format!("GET {FOOS}/x"), |reply| reply.code == 404)
         .await;
     let reply = bench
-        .send(&format!("POST {FOOS}"), r#"{"metadata":{"name":"z"}}"#)
+        .send(
+            &format!("POST {FOOS}"),
+            r#"{"kind":"Foo","metadata":{"name":"z"}}"#,
+        )
         .await;
     assert_eq!(reply.code, 403);
     check(
@@ -325,7 +338,7 @@ async fn a_changed_schema_ends_watches_and_shows_new_defaults() {
     bench
         .ok(
             &format!("POST {FOOS}"),
-            r#"{"metadata":{"name":"x"},"spec":{}}"#,
+            r#"{"kind":"Foo","metadata":{"name":"x"},"spec":{}}"#,
         )
         .await;
     let mut watch = bench.watch(&format!("{FOOS}?watch=1")).await;
@@ -347,7 +360,10 @@ async fn a_changed_schema_ends_watches_and_shows_new_defaults() {
 async fn is_served_again_after_a_restart() {
     let bench = defined().await;
     bench
-        .ok(&format!("POST {FOOS}"), r#"{"metadata":{"name":"x"}}"#)
+        .ok(
+            &format!("POST {FOOS}"),
+            r#"{"kind":"Foo","metadata":{"name":"x"}}"#,
+        )
         .await;
     let again = bench.restarted();
     assert_eq!(again.send(&format!("GET {FOOS}"), "").await.code, 404);
