@@ -15,6 +15,7 @@ fn check(kind: (&str, &str, &str), object: &str, old: Option<&str>, expected: &[
             group_version: &GroupVersion::new(kind.0, "v1"),
             asked: &GroupVersion::new(kind.0, "v1"),
             subresource: kind.2,
+            asker: schema::Asker::NOBODY,
         },
     };
     let mut warnings = Warnings::default();
