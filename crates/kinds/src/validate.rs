@@ -15,37 +15,30 @@ mod apps;
 mod autoscaling;
 mod batch;
 mod certificates;
-#[allow(dead_code)] // until every group uses it
 mod changes;
 mod conditions;
 mod coordination;
-mod core;
+mod core_group;
 mod difference;
 mod diffs;
 mod discovery;
 mod events;
 mod flowcontrol;
 mod go;
-#[allow(dead_code)] // until every group uses it
 mod labels;
 mod networking;
 mod node;
-#[allow(dead_code)] // until every group uses it
 mod numbers;
-#[allow(dead_code)] // until every group uses it
 mod place;
 mod pods;
 mod policy;
-#[allow(dead_code)] // until every group uses it
 mod quantities;
 mod rbac;
 mod resource;
 mod scheduling;
 mod storage;
 mod storagemigration;
-#[allow(dead_code)] // until every group uses it
 mod tags;
-#[allow(dead_code)] // until every group uses it
 mod texts;
 
 pub(crate) use addresses::wrong as wrong_address;
@@ -61,7 +54,7 @@ pub(crate) type Warn = fn(&Subject<'_>, &mut Vec<String>);
 pub(crate) fn of(group: &str, kind: &str, door: &str) -> Option<Check> {
     match group {
         "" => pods::of(kind, door)
-            .or_else(|| core::of(kind, door))
+            .or_else(|| core_group::of(kind, door))
             .or_else(|| events::of(kind, door)),
         "admissionregistration.k8s.io" => admission::of(kind, door),
         "apiregistration.k8s.io" => apiregistration::of(kind, door),
@@ -88,7 +81,7 @@ pub(crate) fn of(group: &str, kind: &str, door: &str) -> Option<Check> {
 /// Returns what warns of an object of a kind behind a door.
 pub(crate) fn warns(group: &str, kind: &str, door: &str) -> Option<Warn> {
     match group {
-        "" => core::warns(kind, door),
+        "" => core_group::warns(kind, door),
         "discovery.k8s.io" => discovery::warns(kind, door),
         "networking.k8s.io" => networking::warns(kind, door),
         "node.k8s.io" => node::warns(kind, door),

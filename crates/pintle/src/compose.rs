@@ -176,14 +176,7 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
         texts: texts::PACKED,
     });
     server.serving().open().await.map_err(failure_of)?;
-    let own_client = client_of(&server, "system:apiserver", &["system:masters"]);
-    let range = parts.networking.range_object();
-    bootstrap::run(&own_client, &first_objects)
-        .await
-        .map_err(failure_of)?;
-    bootstrap::ready_range(&own_client, &range, clock.wall())
-        .await
-        .map_err(failure_of)?;
+    make_first_objects(&server, &first_objects, &parts.networking).await?;
     server.set_started();
     serve(&server, &tasks, &parts.identities, parts.listener)?;
     let controllers = start_controllers(
@@ -204,6 +197,22 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
         started,
         ready,
     })
+}
+
+/// Makes what every cluster begins with, as far as it is missing.
+async fn make_first_objects(
+    server: &Server,
+    first_objects: &[bootstrap::Stage; 2],
+    networking: &Networking,
+) -> Result<(), Failure> {
+    let client = client_of(server, "system:apiserver", &["system:masters"]);
+    bootstrap::run(&client, first_objects)
+        .await
+        .map_err(failure_of)?;
+    let range = networking.range_object();
+    bootstrap::ready_range(&client, &range, server.clock().wall())
+        .await
+        .map_err(failure_of)
 }
 
 fn open_store(storage: &Storage, clock: &Clock, rng: &mut Rng) -> Result<Arc<dyn Store>, Failure> {

@@ -77,6 +77,9 @@ struct Definitions {
     known: HashMap<Text, Known>,
 }
 
+/// Uid, generation, accepted names and annotations of ours.
+type MadeOf = (String, i64, Value, Vec<(Text, Text)>);
+
 /// What is known of one definition.
 #[derive(Default)]
 struct Known {
@@ -84,8 +87,8 @@ struct Known {
     taken: Taken,
     /// Some name is taken by another; looked at again when names become free.
     conflicts: bool,
-    /// What the kind was made of: uid, generation, accepted names and annotations of ours.
-    made_of: Option<(String, i64, Value, Vec<(Text, Text)>)>,
+    /// What the kind was made of.
+    made_of: Option<MadeOf>,
     served: Option<Arc<Served>>,
     cleaning: bool,
 }

@@ -193,7 +193,9 @@ impl Server {
         self.0.started.load(Ordering::Acquire)
     }
 
-    pub(crate) fn clock(&self) -> &Clock {
+    /// Returns the clock by which it serves.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
         &self.0.clock
     }
 

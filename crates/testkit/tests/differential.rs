@@ -43,7 +43,7 @@ async fn answers_as_upstream_did() {
     let (mut count, mut wrong) = (0, String::new());
     for topic in &topics {
         let mut play = Play::new(topic, "");
-        while let Some(sent) = play.next() {
+        while let Some(sent) = play.send_next() {
             let (code, body) = send(&client, &sent).await;
             let (name, expected, found) = match play.answered(code, &body) {
                 Told::Nothing => continue,

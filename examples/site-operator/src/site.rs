@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::TypeMeta;
 use serde::{Deserialize, Serialize};
 
 /// The definition, as it is installed into a cluster.
@@ -18,6 +19,9 @@ pub const KIND: &str = "Site";
 /// A page of text that is served by a few web servers.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Site {
+    /// Version and kind: what is sent must say what it is.
+    #[serde(flatten)]
+    pub types: TypeMeta,
     /// Metadata.
     pub metadata: ObjectMeta,
     /// What is wanted.

@@ -82,6 +82,7 @@ async fn a_site_gets_its_page_and_its_servers_and_takes_them_with_it() {
 
     let sites: Api<Site> = Api::namespaced(client.kube(), "default");
     let site: Site = serde_json::from_value(json!({
+        "apiVersion": "example.pintle.dev/v1", "kind": "Site",
         "metadata": {"name": "home"}, "spec": {"page": "hello", "replicas": 2}}))
     .expect("it is a Site");
     let created = sites.create(&PostParams::default(), &site).await;

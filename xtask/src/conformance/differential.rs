@@ -206,7 +206,7 @@ impl Side {
 
     /// Sends the next request of a play, if there is one, and returns what the answer tells.
     fn ask<'a>(&self, play: &mut Play<'a>) -> Result<Option<Told<'a>>, Failure> {
-        let Some(sent) = play.next() else {
+        let Some(sent) = play.send_next() else {
             return Ok(None);
         };
         let (code, body) = self.door.send(&sent.request, &sent.target)?;

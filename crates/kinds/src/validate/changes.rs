@@ -5,7 +5,7 @@
 //!
 //! Source: k8s.io/apimachinery v0.37.1, pkg/api/validation/objectmeta.go.
 
-use api::{Quantity, Value};
+use api::Value;
 
 use super::{Findings, Place};
 
@@ -35,15 +35,6 @@ pub(crate) fn same(new: Option<&Value>, old: Option<&Value>) -> bool {
         (Some(new), Some(old)) => new == old,
         _ => false,
     }
-}
-
-/// Whether two amounts are the same, however they are written.
-pub(crate) fn same_amount(new: &Value, old: &Value) -> bool {
-    new == old
-        || match (Quantity::from_value(new), Quantity::from_value(old)) {
-            (Ok(new), Ok(old)) => new.compare(&old).is_eq(),
-            _ => false,
-        }
 }
 
 #[cfg(test)]

@@ -142,10 +142,10 @@ fn longest(
     let mut best = (within.0, other.0, 0);
     // How long the run is that ends at each line of the other text.
     let mut runs = vec![0; other.1 + 1];
-    for at in within.0..within.1 {
+    for (at, line) in old.iter().enumerate().take(within.1).skip(within.0) {
         let mut next = vec![0; other.1 + 1];
         for to in other.0..other.1 {
-            if old[at] == new[to] {
+            if *line == new[to] {
                 let length = runs[to] + 1;
                 next[to + 1] = length;
                 if length > best.2 {

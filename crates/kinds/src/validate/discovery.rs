@@ -9,7 +9,7 @@ use api::{
     names::validate,
 };
 
-use super::{Check, Findings, Place, Subject, Warn, addresses, changes, core, labels, texts};
+use super::{Check, Findings, Place, Subject, Warn, addresses, changes, core_group, labels, texts};
 
 const ENDPOINTS_MAX: usize = 1_000;
 const ADDRESSES_MAX: usize = 100;
@@ -98,7 +98,7 @@ fn check_ports(ports: &Place<'_>, found: &mut Findings) {
         if !protocol.is_set() {
             found.required(&protocol, "");
         } else {
-            texts::choice(&protocol, core::PROTOCOLS, found);
+            texts::choice(&protocol, core_group::PROTOCOLS, found);
         }
         let protocol = port.child("appProtocol");
         if protocol.is_set() {

@@ -13,7 +13,7 @@ use api::{
 };
 
 use super::{
-    Check, Findings, Place, Subject, changes, core,
+    Check, Findings, Place, Subject, changes, core_group,
     go::{self, Fields, Go},
     texts,
 };
@@ -196,7 +196,7 @@ fn changed(root: &Place<'_>, old: &Place<'_>, names: &Names, found: &mut Finding
     let text: fn(&Place<'_>) -> Shown = |place| Shown::from(place.text());
     let plain: fn(&Place<'_>) -> Shown = |place| place.shown();
     fixed(names.object, "involvedObject", |place| {
-        go::shown(place, core::OBJECT)
+        go::shown(place, core_group::OBJECT)
     });
     fixed("reason", "reason", text);
     fixed(names.message, "message", text);
@@ -214,7 +214,7 @@ fn changed(root: &Place<'_>, old: &Place<'_>, names: &Names, found: &mut Finding
     }
     fixed("action", "action", text);
     fixed("related", "related", |place| match place.is_set() {
-        true => go::shown(place, core::OBJECT),
+        true => go::shown(place, core_group::OBJECT),
         false => place.shown(),
     });
     fixed(names.controller, "reportingController", text);

@@ -26,7 +26,7 @@ pub(super) fn of(kind: &str, door: &str) -> Option<Check> {
 pub(super) fn warns(kind: &str, door: &str) -> Option<Warn> {
     match (kind, door) {
         ("Ingress", "") => Some(ingresses::warn),
-        ("Ingress", "status") => Some(super::core::warn_status),
+        ("Ingress", "status") => Some(super::core_group::warn_status),
         ("NetworkPolicy", "") => Some(policies::warn),
         _ => None,
     }

@@ -305,6 +305,7 @@ impl Findings {
     }
 
     /// Returns the errors, in order.
+    #[cfg(test)]
     pub(crate) fn errors(&self) -> &[Error] {
         &self.errors
     }

@@ -159,9 +159,3 @@ fn claim_template(template: &Place<'_>, found: &mut Findings) {
         }
     }
 }
-
-/// Checks the spec of a claim that a workload makes for its pods.
-pub(super) fn claim_spec(_spec: &Place<'_>, _found: &mut Findings) {}
-
-#[cfg(test)]
-mod tests;

@@ -138,11 +138,6 @@ pub(crate) fn is_standard(name: &str) -> bool {
     STANDARD.contains(&name) || is_huge_pages_of_quota(name)
 }
 
-/// Whether containers may ask for this resource, which has no domain.
-pub(crate) fn is_for_containers(name: &str) -> bool {
-    is_compute(name) || is_huge_pages(name)
-}
-
 /// Whether these are huge pages of some size.
 pub(crate) fn is_huge_pages(name: &str) -> bool {
     name.starts_with(HUGE_PAGES)

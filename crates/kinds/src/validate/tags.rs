@@ -128,15 +128,6 @@ impl<'a> Change<'a> {
 
     /// Exactly one of these fields is set.
     pub(crate) fn exactly_one(&self, members: &[&str], found: &mut Findings) {
-        self.union(members, true, found);
-    }
-
-    /// At most one of these fields is set.
-    pub(crate) fn at_most_one(&self, members: &[&str], found: &mut Findings) {
-        self.union(members, false, found);
-    }
-
-    fn union(&self, members: &[&str], needed: bool, found: &mut Findings) {
         let is_set = |place: &Place<'_>, name: &str| {
             let value = place.value().and_then(|value| value.get(name));
             value.is_some_and(|value| !value.is_null())
@@ -152,7 +143,7 @@ impl<'a> Change<'a> {
             .iter()
             .filter(|name| is_set(&self.now, name))
             .count();
-        if count == 1 || count == 0 && !needed {
+        if count == 1 {
             return;
         }
         let known: Vec<String> = members.iter().map(|name| format!("`{name}`")).collect();
@@ -162,15 +153,11 @@ impl<'a> Change<'a> {
             .copied()
             .filter(|name| is_set(&self.now, name))
             .collect();
-        let (shown, detail) = match (count, needed) {
-            (0, _) => (String::new(), format!("must specify one of: {known}")),
-            (_, true) => (
+        let (shown, detail) = match count {
+            0 => (String::new(), format!("must specify one of: {known}")),
+            _ => (
                 format!("{{{}}}", given.join(", ")),
                 format!("must specify exactly one of: {known}"),
-            ),
-            (_, false) => (
-                format!("{{{}}}", given.join(", ")),
-                format!("must specify at most one of: {known}"),
             ),
         };
         found.push(Error::invalid(self.now.path(), Shown::from(&shown), detail));

@@ -83,13 +83,6 @@ pub(crate) fn bytes_max(place: &Place<'_>, max: usize, found: &mut Findings) {
     }
 }
 
-/// A text has at most so many characters.
-pub(crate) fn characters_max(place: &Place<'_>, max: usize, found: &mut Findings) {
-    if place.text().chars().count() > max {
-        found.push(Error::too_long_characters(place.path(), max));
-    }
-}
-
 /// A path that goes down only: relative, and without `..`.
 pub(crate) fn descending_path(place: &Place<'_>, found: &mut Findings) {
     if place.text().starts_with('/') {
@@ -113,21 +106,6 @@ pub(crate) fn local_path(place: &Place<'_>, found: &mut Findings) {
     // `..` at the beginning was said before if it is a whole step.
     if text.starts_with("..") && !text.starts_with("../") {
         found.invalid_text(place, "must not start with '..'");
-    }
-}
-
-/// Checks an IP address as new fields do: in its shortest form.
-pub(crate) fn ip(place: &Place<'_>, found: &mut Findings) {
-    let Some(address) = ip_of_old(place, found) else {
-        return;
-    };
-    let canonical = address.to_string();
-    if canonical != place.text() {
-        let why = format!(
-            "must be in canonical form ({})",
-            api::quote::quote(&canonical)
-        );
-        found.invalid_text(place, why);
     }
 }
 

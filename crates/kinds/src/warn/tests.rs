@@ -1,3 +1,5 @@
+//! What clients are warned of.
+
 use api::{GroupVersion, Value, json, time};
 
 use super::{Warnings, of};

@@ -385,26 +385,31 @@ fn default_of(shapes: &Shapes, shape: &Struct, field: &Field) -> Option<Value> {
     }
 }
 
+/// Returns the schema of a value whose type has a name: a reference, and what stands beside it.
+fn referred(shapes: &Shapes, id: ShapeId, name: &str, default: Option<Value>) -> Value {
+    let reference = reference(name);
+    // Nothing may stand beside a reference, and fields have words of their own.
+    let mut object = Object::default();
+    if let (Form::Struct(seen), Some(Form::Struct(own))) = (
+        &shapes.node(id).form,
+        shapes.named(name).map(|id| &shapes.node(id).form),
+    ) && seen.atomic != own.atomic
+    {
+        let kind = if seen.atomic { "atomic" } else { "granular" };
+        object.push(Text::const_new("x-kubernetes-map-type"), Value::from(kind));
+    }
+    object.push(Text::const_new("allOf"), Value::Array(vec![reference]));
+    if let Some(default) = default {
+        object.push(Text::const_new("default"), default);
+    }
+    Value::Object(object)
+}
+
 /// Returns the schema of a value where it is used: a reference, or the schema itself.
 fn part(shapes: &Shapes, id: ShapeId, default: Option<Value>, waiting: &mut Vec<ShapeId>) -> Value {
     if let Some(name) = name_of(shapes, id) {
         waiting.push(id);
-        let reference = reference(&name);
-        // Nothing may stand beside a reference, and fields have words of their own.
-        let mut object = Object::default();
-        if let (Form::Struct(seen), Some(Form::Struct(own))) = (
-            &shapes.node(id).form,
-            shapes.named(&name).map(|id| &shapes.node(id).form),
-        ) && seen.atomic != own.atomic
-        {
-            let kind = if seen.atomic { "atomic" } else { "granular" };
-            object.push(Text::const_new("x-kubernetes-map-type"), Value::from(kind));
-        }
-        object.push(Text::const_new("allOf"), Value::Array(vec![reference]));
-        if let Some(default) = default {
-            object.push(Text::const_new("default"), default);
-        }
-        return Value::Object(object);
+        return referred(shapes, id, &name, default);
     }
     let node = shapes.node(id);
     let mut object = Object::default();

@@ -255,7 +255,7 @@ fn refuses_schemas_in_upstreams_words() {
         r#"{"a":{"type":"object","properties":{"b":{"type":"string"}},"default":{"b":1,"c":2}}}"#,
         &[
             r#"schema.properties[a].default: Invalid value: {"b":1,"c":2}: must not have unknown fields"#,
-            r#"schema.properties[a].default.b: Invalid value: "integer": schema.properties[a].default.b in body must be of type string: "integer""#,
+            r#"schema.properties[a].default.b: Invalid value: "integer": b in body must be of type string: "integer""#,
         ],
     );
     check_refused(

@@ -118,17 +118,20 @@ pub(super) fn wrong(object: &Value, old: Option<&Value>, meta: &Shape) -> Vec<Er
     }
     wrong_stored_versions(object, &mut errors);
     errors.extend(approval::wrong(object, old));
-    if flag(spec, "preserveUnknownFields") {
-        let place = path.child("preserveUnknownFields");
-        let why = "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead";
-        let was = old.is_some_and(|old| {
-            old.at(&["spec", "preserveUnknownFields"]) == Some(&Value::Bool(true))
-        });
-        if !was {
-            errors.push(Error::invalid(&place, true, why));
-        }
-    }
+    errors.extend(wrong_unknowns(spec, old, &path));
     errors
+}
+
+/// Only what kept unknown fields already may go on to.
+fn wrong_unknowns(spec: &Value, old: Option<&Value>, path: &Path<'_>) -> Option<Error> {
+    let was = old
+        .is_some_and(|old| old.at(&["spec", "preserveUnknownFields"]) == Some(&Value::Bool(true)));
+    if was || !flag(spec, "preserveUnknownFields") {
+        return None;
+    }
+    let place = path.child("preserveUnknownFields");
+    let why = "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead";
+    Some(Error::invalid(&place, true, why))
 }
 
 /// Whether all versions say the same in a field.

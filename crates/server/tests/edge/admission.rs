@@ -294,7 +294,7 @@ async fn nobody_gives_rights_they_do_not_have() {
 async fn only_a_signer_s_friends_approve() {
     let ground = Ground::new().await;
     let requests = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
-    let csr = r#"{"metadata":{"name":"x"},"spec":{"request":"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0=","signerName":"a.b/c","usages":["client auth"]}}"#;
+    let csr = r#"{"metadata":{"name":"x"},"spec":{"request":"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIR01HNENBUUF3RERFS01BZ0dBMVVFQXd3QmRUQlpNQk1HQnlxR1NNNDlBZ0VHQ0NxR1NNNDlBd0VIQTBJQQpCTGU3M1Y3dG9oMlc4bVk1L1A5aFZXQmlmMzdCekZMdzFyUHY2WHRJZWh2NE5lS1VzS3Bnd3FaaEx4bSt4VXFyCldzYUpwR00yUW93Q01yNzR1eEEyVWFPZ0FEQUtCZ2dxaGtqT1BRUURBZ05JQURCRkFpQlRJelN6VzVjRGdlcWsKeUpoT3RXZWdKUXRVMXp6Zmg3djBLUE8wcXJOSW1RSWhBSzFQMjBHdHFmd0hTQmVyN3FSVTNLVXZlbVB3SDVmdQpGNnY5TmpVZTFhajQKLS0tLS1FTkQgQ0VSVElGSUNBVEUgUkVRVUVTVC0tLS0tCg==","signerName":"a.b/c","usages":["client auth"]}}"#;
     ground.create(requests, csr).await;
     let role = r#"{"metadata":{"name":"approver"},"rules":[{"apiGroups":["certificates.k8s.io"],"resources":["certificatesigningrequests/approval"],"verbs":["patch","update"]}]}"#;
     let rbac = "/apis/rbac.authorization.k8s.io/v1";

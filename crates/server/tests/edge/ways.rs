@@ -18,6 +18,10 @@ use crate::harness::{Alpn, Client, Harness};
 const PODS: &str = "/api/v1/namespaces/a/pods";
 
 /// Answers like a kubelet, one request per connection, and returns the port.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "it stands for another program and ends with the test's runtime"
+)]
 async fn kubelet() -> u16 {
     let key = rcgen::KeyPair::generate().expect("a key");
     let params = rcgen::CertificateParams::new(vec!["node".to_owned()]).expect("a name");

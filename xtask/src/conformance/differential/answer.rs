@@ -155,10 +155,14 @@ fn scrub(request: &Request, body: &mut Value) {
         && request.path.ends_with("/certificatesigningrequests")
     {
         // Who asks is another one on each side.
-        for field in ["username", "groups", "extra", "uid"] {
+        for field in ["username", "groups"] {
             if spec.contains_key(field) {
                 spec.insert(field.to_owned(), "ASKER".into());
             }
+        }
+        // Only who comes with a certificate has these.
+        for field in ["extra", "uid"] {
+            spec.remove(field);
         }
     }
     if let Some(Value::Object(spec)) = body.get_mut("spec") {

@@ -1,6 +1,6 @@
 //! The order in which a topic's requests are sent, and what each answer tells.
 //!
-//! A [`Play`] knows no server: whoever has one asks for the next request ([`Play::next`]), sends it
+//! A [`Play`] knows no server: whoever has one asks for the next request ([`Play::send_next`]), sends it
 //! and hands the answer back ([`Play::answered`]). So the command and the test that replays the
 //! recorded answers do the same.
 //!
@@ -109,7 +109,7 @@ impl<'a> Play<'a> {
     }
 
     /// Returns what to send next.
-    pub fn next(&mut self) -> Option<Sent> {
+    pub fn send_next(&mut self) -> Option<Sent> {
         let step = self.steps.next()?;
         let cases = &self.topic.cases;
         let (request, is_real) = match step {
@@ -151,7 +151,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Takes the answer to what [`Play::next`] returned last.
+    /// Takes the answer to what [`Play::send_next`] returned last.
     ///
     /// # Panics
     /// Nothing was sent.

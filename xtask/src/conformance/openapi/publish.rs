@@ -94,9 +94,9 @@ fn definition(number: usize, field: &str) -> String {
     let mut fields = String::new();
     for place in 0..40 {
         // Writing to a string cannot fail.
-        let _ = write!(
+        let _ = writeln!(
             fields,
-            "              field{place}: {{type: object, description: What it is for., properties: {{a: {{type: string, maxLength: 10}}, b: {{type: array, items: {{type: integer}}}}}}}}\n"
+            "              field{place}: {{type: object, description: What it is for., properties: {{a: {{type: string, maxLength: 10}}, b: {{type: array, items: {{type: integer}}}}}}}}"
         );
     }
     format!(

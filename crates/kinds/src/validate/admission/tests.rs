@@ -1,3 +1,5 @@
+//! What is wrong with webhooks and policies of admission.
+
 use crate::validate::check_table;
 
 #[track_caller]

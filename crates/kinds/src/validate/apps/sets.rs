@@ -7,6 +7,7 @@ use api::{Value, field::Error, value};
 use super::{strict_selector, unknown_strategy};
 use crate::validate::{
     Findings, Place, Subject, changes,
+    core_group::{self, ClaimRules},
     labels::{self, SelectorRules},
     numbers,
     pods::{
@@ -82,7 +83,7 @@ fn stateful_spec(spec: &Place<'_>, old_spec: &Place<'_>, way: Way, found: &mut F
     }
     if way == Way::New {
         for claim in spec.child("volumeClaimTemplates").items() {
-            pods::claim_spec(&claim.child("spec"), found);
+            core_group::claim_spec(&claim.child("spec"), ClaimRules::default(), found);
         }
     }
     numbers::non_negative(&spec.child("replicas"), found);

@@ -1,3 +1,5 @@
+//! What is wrong with workloads.
+
 use crate::validate::check_table;
 
 #[track_caller]

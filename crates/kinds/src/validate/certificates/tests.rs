@@ -1,3 +1,5 @@
+//! What is wrong with requests for certificates and their answers.
+
 use crate::validate::check_table;
 
 /// A request signed by its key, in PEM and base 64.

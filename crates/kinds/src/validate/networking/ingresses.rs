@@ -6,7 +6,7 @@ use api::{
     names::validate,
 };
 
-use crate::validate::{Findings, Place, Subject, addresses, changes, core, texts};
+use crate::validate::{Findings, Place, Subject, addresses, changes, core_group, texts};
 
 const CLASS: &str = "kubernetes.io/ingress.class";
 const CONTROLLER_LEN_MAX: usize = 250;
@@ -175,8 +175,8 @@ pub(super) fn status(subject: &Subject<'_>, found: &mut Findings) {
     let status = root.child("status");
     let balancer = status.child("loadBalancer");
     for point in balancer.child("ingress").items() {
-        core::balancer_entry(&point, before, found);
-        core::balancer_hostname(&point, found);
+        core_group::balancer_entry(&point, before, found);
+        core_group::balancer_hostname(&point, found);
     }
 }
 

@@ -5,7 +5,7 @@
 use api::{Value, field::Error, names::validate};
 
 use super::{projected, rules::Rules};
-use crate::validate::{Findings, Place, Seen, numbers, quantities, texts};
+use crate::validate::{Findings, Place, Seen, core_group, numbers, quantities, texts};
 
 /// Modes of files: octal 0777.
 const MODE_MAX: i64 = 0o777;
@@ -603,6 +603,8 @@ fn ephemeral(place: &Place<'_>, source: &Source<'_>, found: &mut Findings) {
     let template = place.child("volumeClaimTemplate");
     if template.is_set() {
         super::claim_template(&template, found);
+        let spec = template.child("spec");
+        core_group::claim_spec(&spec, core_group::ClaimRules::default(), found);
     } else {
         found.required(&template, "");
     }

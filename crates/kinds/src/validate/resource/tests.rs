@@ -1,3 +1,5 @@
+//! What is wrong with claims of devices and what they are made of.
+
 use crate::validate::check_table;
 
 #[track_caller]

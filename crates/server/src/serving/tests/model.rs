@@ -51,6 +51,8 @@ struct Model {
 
 /// A list that is being read page by page.
 struct OpenList {
+    /// When its first page was read.
+    since: u64,
     revision: u64,
     namespace: &'static str,
     token: String,
@@ -250,11 +252,17 @@ impl Model {
         assert_eq!(found, revision.to_string(), "{url}");
         let rest = self.expected(revision, namespace);
         self.seen.pasts += u32::from(revision != newest);
-        self.page(&reply.body, revision, namespace, rest);
+        self.page(&reply.body, revision, (namespace, self.now_secs), rest);
     }
 
     /// Compares a page, and keeps the list open if there are more.
-    fn page(&mut self, body: &str, revision: u64, namespace: &'static str, all: Vec<String>) {
+    fn page(
+        &mut self,
+        body: &str,
+        revision: u64,
+        (namespace, since): (&'static str, u64),
+        all: Vec<String>,
+    ) {
         let found = items(body);
         let (page, rest) = all.split_at(found.len().min(all.len()));
         assert_eq!(found, page, "at {revision}");
@@ -267,6 +275,7 @@ impl Model {
         }
         assert_eq!(remaining, rest.len().to_string());
         self.lists.push_back(OpenList {
+            since,
             revision,
             namespace,
             token,
@@ -287,7 +296,10 @@ impl Model {
         );
         let reply = self.bench.send(&url, "").await;
         if reply.code == 410 {
-            assert!(!self.is_recent(list.revision), "{url} is gone too early");
+            let age = i64::try_from(self.now_secs - list.since).expect("it is small");
+            let is_old = age > crate::list::PAGES_SECONDS_MAX;
+            let is_gone = is_old || !self.is_recent(list.revision);
+            assert!(is_gone, "{url} is gone too early");
             assert_eq!(at(&reply.body, "reason"), "Expired");
             self.seen.gone_lists += 1;
             return;
@@ -295,7 +307,12 @@ impl Model {
         assert_eq!(reply.code, 200, "{url}: {}", reply.body);
         let count = items(&reply.body).len();
         assert_eq!(count, list.rest.len().min(limit as usize));
-        self.page(&reply.body, list.revision, list.namespace, list.rest);
+        self.page(
+            &reply.body,
+            list.revision,
+            (list.namespace, list.since),
+            list.rest,
+        );
     }
 
     /// Opens a watch from any revision.

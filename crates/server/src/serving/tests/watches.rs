@@ -222,8 +222,8 @@ async fn a_slow_watcher_is_cut_off() {
     let mut quick = bench.watch(&url("resourceVersion=2")).await;
     let made = bench.ok(&format!("GET {NOTES}/x"), "").await;
     // More than the history keeps: replaced bytes are bounded as well as their number.
-    let large = "v".repeat(1 << 20);
-    for n in 0..70 {
+    let large = "v".repeat(1 << 19);
+    for n in 0..140 {
         let text = format!("{n}{large}");
         edit(&bench, "x", &text).await;
         assert!(matches!(quick.look(), Said::Frames(_)));

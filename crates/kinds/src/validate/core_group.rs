@@ -12,14 +12,11 @@ mod services;
 mod sources;
 mod volumes;
 
-#[allow(unused_imports)] // until their users are there
 pub(super) use claims::{Rules as ClaimRules, spec as claim_spec};
 pub(super) use services::{
     PROTOCOLS, entry as balancer_entry, hostname as balancer_hostname, warn_status,
 };
 pub(super) use sources::OBJECT;
-#[allow(unused_imports)] // until their users are there
-pub(super) use volumes::{driver as driver_name, spec as volume_spec};
 
 use super::{Check, Warn};
 
