@@ -179,7 +179,7 @@ impl ServerCertVerifier for Anyone {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Error, ErrorKind};
+    use std::io::Error;
 
     use super::dial_text;
 
@@ -192,7 +192,7 @@ mod tests {
         check(111, "dial tcp 10.0.0.1:80: connect: connection refused");
         check(113, "dial tcp 10.0.0.1:80: connect: no route to host");
         check(101, "dial tcp 10.0.0.1:80: connect: network is unreachable");
-        let unknown = Error::new(ErrorKind::Other, "failed to lookup address information");
+        let unknown = Error::other("failed to lookup address information");
         let text = dial_text("n:80", "n", &unknown);
         assert_eq!(text, "dial tcp: lookup n: no such host");
     }
