@@ -21,7 +21,7 @@ pub const KIND: &str = "Site";
 pub struct Site {
     /// Version and kind: what is sent must say what it is.
     #[serde(flatten)]
-    pub types: TypeMeta,
+    pub types: Option<TypeMeta>,
     /// Metadata.
     pub metadata: ObjectMeta,
     /// What is wanted.
