@@ -88,11 +88,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: Result<i64, &str>) {
-        assert_eq!(
-            parse(text, 10).map_err(|why| why),
-            expected.map_err(str::to_owned),
-            "{text}"
-        );
+        assert_eq!(parse(text, 10), expected.map_err(str::to_owned), "{text}");
     }
 
     #[test]
