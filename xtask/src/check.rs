@@ -32,6 +32,7 @@ const STEPS: [Step; 6] = [
             "download",
             "k8s.io/api@v0.37.1",
             "k8s.io/kubernetes@v1.37.1",
+            "cel.dev/expr@v0.25.3",
             "sigs.k8s.io/gateway-api@v1.6.1",
             "github.com/prometheus-operator/prometheus-operator@v0.93.0",
             "sigs.k8s.io/cluster-api@v1.14.0",
