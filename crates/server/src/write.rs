@@ -449,15 +449,6 @@ impl<'a> Writer<'a> {
         if causes.is_empty() {
             return Ok(());
         }
-        if !kind.traits.custom {
-            // Upstream says the same of a built-in object once only.
-            let mut seen = Vec::new();
-            causes.retain(|cause: &Cause| {
-                let is_new = !seen.contains(cause);
-                seen.push(cause.clone());
-                is_new
-            });
-        }
         let name = meta::text(object, "name");
         // A custom resource is refused as what it says it is, which may be what is wrong with it.
         let said = object.str_at(&["kind"]).filter(|_| kind.traits.custom);
