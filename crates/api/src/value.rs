@@ -275,6 +275,19 @@ impl Object {
         self.fields.push((name, value));
     }
 
+    /// Sets a field where it stands, or adds it behind those of the first fields that have one of
+    /// these names.
+    pub fn insert_behind(&mut self, names: &[&str], name: &str, value: Value) {
+        if let Some(place) = self.get_mut(name) {
+            *place = value;
+            return;
+        }
+        let first = self.fields.iter();
+        let place = first.take_while(|(known, _)| names.contains(&known.as_str()));
+        let place = place.count();
+        self.fields.insert(place, (Text::new(name), value));
+    }
+
     /// Removes a field; the others keep their order.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
         self.place(name).map(|place| self.fields.remove(place).1)

@@ -144,18 +144,19 @@ pub(crate) fn zeros(shapes: &Shapes, shape: &Struct) -> Box<[Box<[u8]>]> {
 /// Puts a message into its envelope.
 #[must_use]
 pub fn envelope(api_version: &str, kind: &str, message: &[u8]) -> Vec<u8> {
-    let mut out = envelope_start(api_version, kind, message.len());
-    out.reserve(message.len() + ENVELOPE_END.len());
+    let room = message.len() + ENVELOPE_END.len();
+    let mut out = envelope_start(api_version, kind, message.len(), room);
     out.extend_from_slice(message);
     out.extend_from_slice(&ENVELOPE_END);
     out
 }
 
-fn envelope_start(api_version: &str, kind: &str, length: usize) -> Vec<u8> {
+/// Returns what stands before a message of this length, in a buffer with room for more.
+fn envelope_start(api_version: &str, kind: &str, length: usize, room: usize) -> Vec<u8> {
     let mut type_meta = Vec::with_capacity(64);
     wire::put_bytes(1, api_version.as_bytes(), &mut type_meta);
     wire::put_bytes(2, kind.as_bytes(), &mut type_meta);
-    let mut out = Vec::with_capacity(type_meta.len() + 32);
+    let mut out = Vec::with_capacity(type_meta.len() + 32 + room);
     out.extend_from_slice(&MAGIC);
     wire::put_bytes(1, &type_meta, &mut out);
     wire::put_head(2, length, &mut out);
@@ -198,7 +199,7 @@ impl ListFrame {
         }
         let mut head = Vec::with_capacity(list_meta.len() + 8);
         wire::put_bytes(1, &list_meta, &mut head);
-        let mut start = envelope_start(api_version, kind, head.len() + items_bytes);
+        let mut start = envelope_start(api_version, kind, head.len() + items_bytes, head.len());
         start.extend_from_slice(&head);
         Self {
             start,

@@ -119,10 +119,14 @@ const ESCAPES: [u8; 256] = {
 /// Appends a string in quotes, escaped as Go escapes it: `<`, `>`, `&`, U+2028 and U+2029 too.
 pub fn write_string(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    out.push(b'"');
     let bytes = text.as_bytes();
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
     let mut start = 0;
-    for (at, byte) in bytes.iter().enumerate() {
+    // Most texts have nothing to escape; those are copied in one go.
+    let plain = bytes.iter().take_while(|byte| ESCAPES[usize::from(**byte)] == 0);
+    let plain = plain.count();
+    for (at, byte) in bytes.iter().enumerate().skip(plain) {
         let escape = ESCAPES[*byte as usize];
         if escape == 0 {
             continue;

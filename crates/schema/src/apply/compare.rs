@@ -32,15 +32,11 @@ impl Difference {
 
     /// Returns the difference without these fields and what lies below them.
     #[must_use]
-    pub fn without(self, fields: &Set) -> Self {
-        if fields.is_empty() {
-            return self;
-        }
-        Self {
-            removed: self.removed.recursive_difference(fields),
-            modified: self.modified.recursive_difference(fields),
-            added: self.added.recursive_difference(fields),
-        }
+    pub fn without(mut self, fields: &Set) -> Self {
+        self.removed.take_out(fields);
+        self.modified.take_out(fields);
+        self.added.take_out(fields);
+        self
     }
 }
 
@@ -117,6 +113,12 @@ fn value(
     new: Option<&Value>,
     found: &mut Found,
 ) -> Result<(), Refusal> {
+    // What only one side has needs no comparing.
+    match (old, new) {
+        (None, Some(new)) => return whole(kind, root, new, &mut found.added),
+        (Some(old), None) => return whole(kind, root, old, &mut found.removed),
+        _ => {}
+    }
     let atom = kind.atom(root);
     match (old, new) {
         (Some(old_value), Some(new_value)) if !atom.agree(old_value, new_value) => {
@@ -128,8 +130,66 @@ fn value(
         (_, Some(_)) => chosen(atom.choose(new), old, new, found)?,
         _ => chosen(atom.choose(old), old, new, found)?,
     }
-    found.added.member |= old.is_none();
-    found.removed.member |= new.is_none();
+    Ok(())
+}
+
+/// Takes in a value that the other side does not have: it and all its parts differ.
+fn whole(kind: Type<'_>, root: bool, value: &Value, branch: &mut Branch) -> Result<(), Refusal> {
+    branch.member = true;
+    match kind.atom(root).choose(Some(value)) {
+        Chosen::Nothing => Err(Refusal::new("schema error: invalid atom: inlined")),
+        Chosen::Scalar(_) => Ok(()),
+        Chosen::Map(map) if map.unit == Unit::Whole => Ok(()),
+        Chosen::List(list) if *list.kind == ListKind::Atomic => Ok(()),
+        Chosen::Map(map) => {
+            let Some(object) = value.as_object() else {
+                return Ok(());
+            };
+            let mut guess = 0;
+            branch.below.reserve(object.len());
+            for (name, value) in object.iter() {
+                let (kind, _) = map.field_near(name, &mut guess);
+                let mut part = Branch::default();
+                whole(kind, false, value, &mut part)
+                    .map_err(|refusal| refusal.below(&Element::Field(name.into())))?;
+                branch.below.push(Element::Field(name.into()), part);
+            }
+            branch.below.sort();
+            Ok(())
+        }
+        Chosen::List(list) => whole_items(list, value.as_array().unwrap_or_default(), branch),
+    }
+}
+
+/// As [`whole`], of the items of a list; of items that are there more than once nothing is said but
+/// that.
+fn whole_items(list: List<'_>, items: &[Value], branch: &mut Branch) -> Result<(), Refusal> {
+    let mut refusal = Refusal::default();
+    let mut known = Vec::with_capacity(items.len());
+    for (place, item) in items.iter().enumerate() {
+        match list.element(item) {
+            Ok(element) => known.push((element, item)),
+            Err(why) => refusal.add(format!("element {place}: {why}")),
+        }
+    }
+    refusal.or(())?;
+    if !known.is_sorted_by(|(a, _), (b, _)| a < b) {
+        known.sort_by(|(a, _), (b, _)| a.cmp(b));
+    }
+    branch.below.reserve(known.len());
+    let mut known = known.into_iter().peekable();
+    while let Some((element, item)) = known.next() {
+        let mut part = Branch {
+            member: true,
+            ..Branch::default()
+        };
+        if known.next_if(|(next, _)| *next == element).is_some() {
+            while known.next_if(|(next, _)| *next == element).is_some() {}
+        } else {
+            whole(list.item, false, item, &mut part).map_err(|why| why.below(&element))?;
+        }
+        branch.below.push(element, part);
+    }
     Ok(())
 }
 

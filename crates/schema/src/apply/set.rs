@@ -135,6 +135,11 @@ impl Set {
         self.find(element).ok().map(|place| &self.nodes[place])
     }
 
+    /// Makes room for this many more nodes.
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.nodes.reserve_exact(more);
+    }
+
     /// Adds a node to a set that is being built; [`Self::sort`] must follow.
     pub(super) fn push(&mut self, element: Element, branch: Branch) {
         if !branch.is_empty() {
@@ -210,13 +215,25 @@ impl Set {
     /// Returns what is in this set and neither in the other nor below a member of it.
     #[must_use]
     pub fn recursive_difference(&self, other: &Self) -> Self {
-        self.zip(other, |left, right| match (left, right) {
-            (Some(left), Some(right)) if !right.member => {
-                (left.member, left.below.recursive_difference(&right.below))
+        let mut left = self.clone();
+        left.take_out(other);
+        left
+    }
+
+    /// Takes out what is in the other set or below a member of it.
+    pub fn take_out(&mut self, other: &Self) {
+        for gone in &other.nodes {
+            let Ok(place) = self.find(&gone.element) else {
+                continue;
+            };
+            let node = &mut self.nodes[place];
+            if !gone.member {
+                node.below.take_out(&gone.below);
             }
-            (Some(left), None) => (left.member, left.below.clone()),
-            _ => (false, Self::new()),
-        })
+            if gone.member || (!node.member && node.below.is_empty()) {
+                self.nodes.remove(place);
+            }
+        }
     }
 
     /// Returns the members that have no members below them.

@@ -319,7 +319,7 @@ impl<'a> Task<'a> {
         let mut set = fields(shape, applied)
             .map_err(|why| OwnershipError::Unfit("failed to get field set", why))?;
         if let Some(resets) = self.versions.resets(self.version) {
-            set = set.recursive_difference(resets);
+            set.take_out(resets);
         }
         owners.put(
             me.clone(),
