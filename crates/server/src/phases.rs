@@ -56,11 +56,13 @@ async fn pass(server: &Server, peer: &Peer, exchange: &mut Exchange) -> Result<A
 
 /// Gives the phases until the request's deadline, if it has one.
 async fn in_time(server: &Server, peer: &Peer, exchange: &mut Exchange) -> Result<Answer, Refusal> {
-    let Some(deadline) = exchange.request.deadline else {
-        return pass(server, peer, exchange).await;
+    let (deadline, arrived) = (exchange.request.deadline, exchange.request.arrived);
+    // Boxed: every frame around this one would hold room for it twice and be moved with it.
+    let phases = Box::pin(pass(server, peer, exchange));
+    let Some(deadline) = deadline else {
+        return phases.await;
     };
-    let left = deadline.since(exchange.request.arrived);
-    let done = server.clock().timeout(left, pass(server, peer, exchange));
+    let done = server.clock().timeout(deadline.since(arrived), phases);
     done.await.unwrap_or_else(|_| {
         let message = "request did not complete within the allotted timeout";
         Err(Status::timeout(message, 0).into())

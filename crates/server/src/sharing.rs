@@ -16,7 +16,7 @@ use api::{Status, Text, Value, json, meta::Uid};
 use base::{Clock, Rng, Tasks};
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
-use schema::{Allot, Claim, Ledger};
+use schema::{Allot, Claim, Ledger, Unknown};
 use store::{Expected, Key, Revision, Store, StoreError, Write, Written};
 
 use crate::{
@@ -213,8 +213,11 @@ impl Sharing {
         let uid = Uid::random(&mut self.rng.lock()).to_string();
         meta::stamp(&mut deed, &uid, self.clock.wall(), kind.traits.generation);
         let name = meta::text(&deed, "name").to_owned();
-        let encoded = Encoded::of(kind, kind.storage, &mut deed);
-        let encoded = encoded.map_err(Failed::Deed)?;
+        let shape = &kind.stored().shape;
+        let encoded = schema::decode(shape, &mut deed, &mut Unknown::ignore())
+            .map_err(Status::internal)
+            .and_then(|()| Encoded::of(kind, kind.storage, &mut deed))
+            .map_err(Failed::Deed)?;
         let key = self.deeds.collection.key(&name);
         match self
             .store

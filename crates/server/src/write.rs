@@ -30,11 +30,11 @@ use api::{
 };
 use base::Moment;
 use bytes::Bytes;
-use schema::{Asker, Claim, Conversion, Fold, Kind, Occasion, Scope, Shape, Unknown};
+use schema::{Asker, Claim, Conversion, Fold, Kind, Occasion, Scope, Shape, Unknown, proto};
 use store::{Change, Durability, Expected, StoreError, Write};
 
 use crate::{
-    Answer, Call,
+    Answer, Call, Form, Media,
     admit::{Ask, Operation},
     collection::Stored,
     faults,
@@ -49,6 +49,9 @@ pub(crate) use update::{fold, patch, update};
 
 /// How long a write may go round, as upstream; a shorter deadline of the request comes first.
 const WRITE_TIME_MAX: Duration = Duration::from_secs(34);
+
+/// Room for the bytes of an object: most pods fit, with who owns their fields.
+const BYTES_EXPECTED: usize = 8 << 10;
 
 /// What upstream says when an object is not as its writer thought.
 pub(crate) const MODIFIED: &str =
@@ -110,6 +113,8 @@ pub(crate) struct Approved {
     end: End,
     /// Scarce values that are free once this is written.
     released: Vec<Claim>,
+    /// The object itself, if the answer is easier made of it than of its bytes.
+    shown: Option<Value>,
 }
 
 /// What the write does to the entry.
@@ -368,6 +373,7 @@ impl<'a> Writer<'a> {
             old: old.map(|old| old.stored),
             end,
             released,
+            shown: Some(object).filter(|_| self.is_shown_as_message()),
         })
     }
 
@@ -417,7 +423,16 @@ impl<'a> Writer<'a> {
             value: self.encode(&mut object)?,
             old: Some(Arc::clone(&old.stored)),
             end,
+            shown: None,
         })
+    }
+
+    /// Returns whether the answer is the stored version in protobuf.
+    fn is_shown_as_message(&self) -> bool {
+        let accepted = &self.call.accepted;
+        accepted.form == Form::Object
+            && accepted.media == Media::Protobuf
+            && self.resource.is_stored()
     }
 
     fn validate(&self, object: &Value, old: Option<&Value>) -> Result<(), Status> {
@@ -479,13 +494,27 @@ impl<'a> Writer<'a> {
     ///
     /// # Errors
     /// Faults of the store.
-    pub(crate) async fn commit(&mut self, approved: Approved) -> Result<Done, Status> {
+    pub(crate) async fn commit(&mut self, mut approved: Approved) -> Result<Done, Status> {
+        let shown = approved.shown.take();
+        let done = self.carry_out(approved).await?;
+        if let (Done::Is(stored), Some(mut object)) = (&done, shown)
+            && stored.revision > store::Revision(0)
+        {
+            meta::number(&mut object, stored.revision, self.resource.kind().traits.custom);
+            let message = proto::object(self.shape(), &object);
+            stored.keep_protobuf(Bytes::from(message));
+        }
+        Ok(done)
+    }
+
+    async fn carry_out(&mut self, approved: Approved) -> Result<Done, Status> {
         let Approved {
             place,
             value,
             old,
             end,
             released,
+            shown: _,
         } = approved;
         if end != End::Put {
             return self.remove(&place, &value, old, end, released).await;
@@ -584,8 +613,8 @@ fn entry(key: store::Key, object: &Stored) -> Arc<store::Entry> {
 }
 
 impl Encoded {
-    /// Writes an object, which stands in the version at `working`, as bytes of the stored version,
-    /// with a hole for its resource version.
+    /// Writes an object, which stands in the version at `working` in its normal form, as bytes of
+    /// the stored version, with a hole for its resource version.
     ///
     /// # Errors
     /// 500 if the object has lost its form.
@@ -601,14 +630,8 @@ impl Encoded {
                 object.set_at(&["apiVersion"], Value::string(stored));
             }
         }
-        meta::of(object).insert("resourceVersion", Value::from("0"));
-        if kind.traits.custom {
-            meta::of(object).sort();
-        } else {
-            let shape = &kind.versions[working].shape;
-            schema::decode(shape, object, &mut Unknown::ignore()).map_err(Status::internal)?;
-        }
-        let mut bytes = Vec::with_capacity(4096);
+        meta::number(object, store::Revision(0), kind.traits.custom);
+        let mut bytes = Vec::with_capacity(BYTES_EXPECTED);
         json::write(object, &mut bytes);
         // What a body nests as deep as may be, who owns its fields nests deeper still.
         if json::scan::is_too_deep(&bytes) {

@@ -88,6 +88,11 @@ impl Stored {
         Ok(self.protobuf.get_or_init(|| made).clone())
     }
 
+    /// Keeps the protobuf message of the stored version, if nobody has made it yet.
+    pub fn keep_protobuf(&self, message: Bytes) {
+        let _ = self.protobuf.set(message);
+    }
+
     /// Returns the bytes with another resourceVersion in them.
     #[must_use]
     pub fn at(&self, revision: Revision) -> Bytes {

@@ -14,6 +14,9 @@ use crate::{
     table,
 };
 
+/// Room for what a frame says around its object.
+const FRAME_BYTES: usize = 48;
+
 /// Marks the bookmark after the initial objects.
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
@@ -61,7 +64,7 @@ impl Framer {
             form: self.form_bits(kind),
         };
         let frame = change.frame(key, || {
-            let mut frame = Vec::new();
+            let mut frame = Vec::with_capacity(change.object.bytes.len() + FRAME_BYTES);
             // A deletion shows the last state with the deletion's revision, whether the object is
             // gone or only out of the selection.
             let stamped = change.deleted && change.object.revision == change.revision;

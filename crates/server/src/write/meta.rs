@@ -6,6 +6,7 @@
 use api::{Object, Status, Value, meta::Meta, time};
 use base::WallTime;
 use schema::{Generation, Kind, Scope};
+use store::Revision;
 
 /// Returns the fields of `metadata`, which is made if it is missing.
 pub(crate) fn of(object: &mut Value) -> &mut Object {
@@ -51,6 +52,20 @@ pub(crate) fn stamp(object: &mut Value, uid: &str, now: WallTime, generation: Ge
         _ => {
             meta.insert("generation", Value::Int(1));
         }
+    }
+}
+
+/// Says at which revision an object is, and keeps the order of its metadata.
+pub(crate) fn number(object: &mut Value, revision: Revision, is_custom: bool) {
+    // Source: k8s.io/apimachinery, pkg/apis/meta/v1/types.go (order of fields).
+    const BEFORE: [&str; 5] = ["name", "generateName", "namespace", "selfLink", "uid"];
+    let number = Value::string(revision.to_string());
+    let meta = of(object);
+    if is_custom {
+        meta.insert("resourceVersion", number);
+        meta.sort();
+    } else {
+        meta.insert_behind(&BEFORE, "resourceVersion", number);
     }
 }
 
