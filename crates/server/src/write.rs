@@ -500,7 +500,11 @@ impl<'a> Writer<'a> {
         if let (Done::Is(stored), Some(mut object)) = (&done, shown)
             && stored.revision > store::Revision(0)
         {
-            meta::number(&mut object, stored.revision, self.resource.kind().traits.custom);
+            meta::number(
+                &mut object,
+                stored.revision,
+                self.resource.kind().traits.custom,
+            );
             let message = proto::object(self.shape(), &object);
             stored.keep_protobuf(Bytes::from(message));
         }

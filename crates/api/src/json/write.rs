@@ -124,7 +124,9 @@ pub fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let mut start = 0;
     // Most texts have nothing to escape; those are copied in one go.
-    let plain = bytes.iter().take_while(|byte| ESCAPES[usize::from(**byte)] == 0);
+    let plain = bytes
+        .iter()
+        .take_while(|byte| ESCAPES[usize::from(**byte)] == 0);
     let plain = plain.count();
     for (at, byte) in bytes.iter().enumerate().skip(plain) {
         let escape = ESCAPES[*byte as usize];
