@@ -16,18 +16,27 @@ use std::{
     future::Future,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
 use api::Text;
 use base::{Clock, Tasks};
 use parking_lot::Mutex;
-use store::{Event, EventKind, Prefix, RangeQuery, Revision, Store, StoreError};
+use store::{
+    Durability, Event, EventKind, Expected, Prefix, RangeQuery, Revision, Store, StoreError, Value,
+    Write,
+};
 
 pub use bell::{Bell, Interest, Seat, Seated};
 pub use history::{Change, FrameKey, History};
 pub use stored::{Stored, place_of};
+
+/// Where it is written that a revision was left; no collection holds it.
+const LEFT: &str = "compact_rev_key";
+
+/// How often a revision is left at most: reads may not make the store busy.
+const LEAVE_SECONDS_MIN: i64 = 60;
 
 /// How many events are taken from the feed at once.
 const BATCH: usize = 1_024;
@@ -70,6 +79,8 @@ struct Inner {
     ended: AtomicBool,
     /// A task rings the bell for changes nobody reads.
     ringing: AtomicBool,
+    /// When a revision was left last, in seconds of the wall clock.
+    left: AtomicI64,
 }
 
 struct Live {
@@ -117,6 +128,7 @@ impl Collection {
             bell: Bell::default(),
             ended: AtomicBool::new(false),
             ringing: AtomicBool::new(false),
+            left: AtomicI64::new(i64::MIN),
         }))
     }
 
@@ -309,6 +321,26 @@ impl Collection {
             live.revision
         })
         .await
+    }
+
+    /// Moves on from a revision that shall not be read any more, if the store is still at it.
+    ///
+    /// Whoever goes on with a list whose token is over can tell by the revision that it is another
+    /// one; upstream's compaction writes a key of its own to that end
+    /// (k8s.io/apiserver, pkg/storage/etcd3/compact.go).
+    ///
+    /// # Errors
+    /// Faults of the store.
+    pub async fn leave(&self, revision: Revision) -> Result<(), StoreError> {
+        let now = self.0.clock.wall().secs();
+        let last = self.0.left.load(Ordering::Relaxed);
+        if self.newest().await? != revision || now < last.saturating_add(LEAVE_SECONDS_MIN) {
+            return Ok(());
+        }
+        self.0.left.store(now, Ordering::Relaxed);
+        let value = Value::Plain(Vec::from(revision.0.to_string()).into());
+        let write = Write::put(LEFT, value, Expected::Any).with_durability(Durability::Relaxed);
+        self.0.store.write(write).await.map(drop)
     }
 
     /// Returns the bell that rings for changes.

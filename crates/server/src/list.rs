@@ -108,6 +108,8 @@ async fn view(clock: &Clock, collection: &Collection, plan: &Plan) -> Result<Vie
         Moment::Exactly(revision) => {
             let age = plan.since.map(|since| clock.wall().secs() - since);
             if age.is_some_and(|age| age > PAGES_SECONDS_MAX) {
+                let left = collection.leave(revision).await;
+                left.map_err(|error| faults::read(&error))?;
                 return Err(too_old(plan));
             }
             wait_for(clock, collection, revision).await?;

@@ -144,6 +144,32 @@ async fn a_forgotten_revision_is_gone() {
 }
 
 #[tokio::test]
+async fn a_list_whose_token_is_over_goes_on_at_another_revision() {
+    let bench = three().await;
+    let first = bench.ok(&format!("GET {NOTES}?limit=1"), "").await;
+    let url = format!(
+        "GET {NOTES}?limit=1&continue={}",
+        at(&first, "metadata/continue")
+    );
+    let still = bench.ok(&url, "").await;
+    let seconds = crate::list::PAGES_SECONDS_MAX.unsigned_abs() + 1;
+    bench.clock.advance(std::time::Duration::from_secs(seconds));
+    let reply = bench.send(&url, "").await;
+    assert_eq!(reply.code, 410, "{}", reply.body);
+    // Nothing was written meanwhile, and still it can be told from the first page's list.
+    let token = at(&reply.body, "metadata/continue");
+    let url = format!("GET {NOTES}?limit=1&continue={token}");
+    let rest = bench.ok(&url, "").await;
+    assert_eq!(names(&rest), names(&still));
+    let revision = |body: &str| at(body, "metadata/resourceVersion");
+    assert_eq!(revision(&still), revision(&first));
+    assert_ne!(revision(&rest), revision(&first));
+    // Asking again does not keep the store busy.
+    let again = bench.ok(&url, "").await;
+    assert_eq!(revision(&again), revision(&rest));
+}
+
+#[tokio::test]
 async fn waits_for_a_revision_and_gives_up() {
     let bench = three().await;
     let url = format!("GET {NOTES}?resourceVersion=9");
