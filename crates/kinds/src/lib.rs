@@ -22,6 +22,7 @@ mod data;
 mod defaults;
 mod folds;
 mod names;
+pub mod offers;
 mod prepare;
 mod resets;
 mod resources;
@@ -30,7 +31,7 @@ mod shapes;
 mod tables;
 mod validate;
 mod warn;
-pub mod ways;
+mod ways;
 
 use std::sync::Arc;
 

@@ -267,6 +267,9 @@ impl Resource {
         traits.orphans_by_default = self.facts.orphans_by_default;
         traits.uncollected = self.facts.uncollected;
         traits.spec_finalizers = group.is_empty() && name == "Namespace";
+        if group.is_empty() && name == "Binding" {
+            traits.stands_for = Some((("", "pods"), "binding"));
+        }
         traits.relaxed = matches!(name.as_str(), "Event" | "Lease");
         if name == "Event" {
             traits.lifetime = Lifetime::AfterWrite(EVENT_LIFE);

@@ -17,8 +17,7 @@ use pods::{Log, PodProxy, PortForward, Stream};
 use services::ServiceProxy;
 
 /// Plural and subresource (of the core group) with the way that answers there.
-#[must_use]
-pub fn all() -> Vec<(&'static str, &'static str, Arc<dyn Way>)> {
+pub(crate) fn all() -> Vec<(&'static str, &'static str, Arc<dyn Way>)> {
     vec![
         ("pods", "log", Arc::new(Log)),
         ("pods", "exec", Arc::new(Stream::Exec)),

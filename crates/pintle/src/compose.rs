@@ -144,7 +144,7 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
         Rng::from_seed(rng.next_u64()),
     );
     let service_accounts = service_accounts(&parts.identities, &parts.terms)?;
-    let offered = Service::all(Arc::clone(&service_accounts), kinds::ways::all());
+    let offered = Service::all(kinds::offers::all(), &service_accounts);
     let serving = Arc::new(serving.sharing(Arc::new(services)).offering(offered));
     let world = LiveWorld::open(&serving).await.map_err(failure_of)?;
     let directory = match &parts.storage {

@@ -10,7 +10,7 @@ use api::{
 };
 use base::WallTime;
 
-use crate::{Shape, cel::Expression};
+use crate::{ResourceName, Shape, cel::Expression};
 
 /// One sort of object: its names, its versions and how it behaves.
 #[derive(Clone, Debug)]
@@ -114,6 +114,9 @@ pub struct Traits {
     pub generation: Generation,
     /// Objects are never stored: creating one asks a question (`SubjectAccessReview`).
     pub virtual_kind: bool,
+    /// Creating one changes the object of the same name through a subresource instead: the
+    /// resource of that object, and the subresource (`Binding`).
+    pub stands_for: Option<(ResourceName, &'static str)>,
     /// No protobuf and no strategic merge patch: a custom resource.
     pub custom: bool,
     /// A delete that names no policy leaves dependents behind (`OrphanDependents`: jobs and other

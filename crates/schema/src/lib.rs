@@ -45,6 +45,7 @@ pub mod decode;
 pub mod default;
 pub mod fuzz;
 pub mod kind;
+pub mod offer;
 pub mod openapi;
 pub mod patch;
 pub mod proto;
@@ -63,6 +64,7 @@ pub use kind::{
     Asker, Behavior, Cell, Column, Conversion, Fold, Generation, Kind, KindVersion, Lifetime,
     Names, Occasion, Plain, ScalePaths, Scope, Selectable, Subresource, Traits, View,
 };
+pub use offer::{Credential, Leave, Offer};
 pub use shape::{
     Field, Form, ListKind, Node, Omit, Others, Patch, Rules, Scalar, Shape, ShapeId, Shapes, Struct,
 };

@@ -45,7 +45,7 @@ impl<'a> Errand<'a> {
     }
 }
 
-/// What a way wants to see.
+/// What is wanted to be seen of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sight {
     /// One object; without it the answer is 404.
@@ -57,6 +57,22 @@ pub enum Sight {
         /// Name.
         name: String,
     },
+    /// One object, if it is there.
+    Perhaps {
+        /// Group and plural.
+        resource: (&'static str, &'static str),
+        /// Namespace; empty for none.
+        namespace: String,
+        /// Name.
+        name: String,
+    },
+    /// All objects of a namespace.
+    Within {
+        /// Group and plural.
+        resource: (&'static str, &'static str),
+        /// Namespace.
+        namespace: String,
+    },
     /// All objects of a namespace with this label.
     Labelled {
         /// Group and plural.
@@ -66,6 +82,18 @@ pub enum Sight {
         /// Name and value of the label.
         label: (&'static str, String),
     },
+}
+
+impl Sight {
+    /// Returns group and plural of what is looked at.
+    #[must_use]
+    pub fn resource(&self) -> (&'static str, &'static str) {
+        let (Self::Object { resource, .. }
+        | Self::Perhaps { resource, .. }
+        | Self::Within { resource, .. }
+        | Self::Labelled { resource, .. }) = self;
+        *resource
+    }
 }
 
 /// What comes next.

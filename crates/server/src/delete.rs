@@ -131,7 +131,11 @@ impl Writer<'_> {
         }
     }
 
-    fn check_preconditions(&self, options: &DeleteOptions, old: &Old) -> Result<(), Status> {
+    pub(crate) fn check_preconditions(
+        &self,
+        options: &DeleteOptions,
+        old: &Old,
+    ) -> Result<(), Status> {
         let known = Meta::of(&old.value);
         if let Some(uid) = options.uid.as_ref().filter(|uid| *uid != known.uid()) {
             return Err(self.precondition(&format!(

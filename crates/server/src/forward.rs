@@ -7,7 +7,7 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use access::User;
-use api::{Reason, Status, Text, Value};
+use api::{Reason, Status};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
     header::{CONNECTION, CONTENT_TYPE, HOST, LOCATION, UPGRADE},
@@ -17,17 +17,14 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use schema::{
     Security,
-    way::{Errand, Manner, Sight, Step, Target, Way},
+    way::{Errand, Manner, Step, Target, Way},
 };
 
 use crate::{
     Answer, Body, Refusal, Server,
-    collection::place_of,
-    faults,
-    registry::ClusterId,
-    render,
     request::{Request, ResourcePath},
     respond::Exchange,
+    sight,
 };
 
 /// How often a way may look before it must lead somewhere.
@@ -97,44 +94,10 @@ async fn find(
         match way.next(errand, &seen)? {
             Step::Go(target) => return Ok(Some(target)),
             Step::Nothing => return Ok(None),
-            Step::Look(sight) => seen.push(look(server, &sight).await?),
+            Step::Look(sight) => seen.push(sight::look(server.serving(), &sight).await?),
         }
     }
     Err(Status::internal("a way leads nowhere"))
-}
-
-async fn look(server: &Server, sight: &Sight) -> Result<Vec<Value>, Status> {
-    let (Sight::Object { resource, .. } | Sight::Labelled { resource, .. }) = sight;
-    let (group, plural) = *resource;
-    let table = server.serving().registry().table();
-    let found = table.find_any(ClusterId::ONLY, group, plural);
-    drop(table);
-    let missing = || Status::internal(format!("{plural} are not served"));
-    let collection = found.ok_or_else(missing)?.served.collection.clone();
-    match sight {
-        Sight::Object {
-            namespace, name, ..
-        } => {
-            let stored = collection.get(&place_of(namespace, name)).await;
-            let stored = stored.map_err(|error| faults::read(&error))?;
-            let stored = stored.ok_or_else(|| Status::not_found(group, plural, name))?;
-            Ok(vec![render::parse(&stored.bytes)?])
-        }
-        Sight::Labelled {
-            namespace, label, ..
-        } => {
-            let view = collection.view().await;
-            let view = view.map_err(|error| faults::read(&error))?;
-            let within = |place: &Text| {
-                place
-                    .split_once('/')
-                    .is_some_and(|(within, _)| within == namespace)
-            };
-            let objects = view.objects.iter().filter(|(place, _)| within(place));
-            let meant = objects.filter(|(_, one)| one.label(label.0) == Some(label.1.as_str()));
-            meant.map(|(_, one)| render::parse(&one.bytes)).collect()
-        }
-    }
 }
 
 /// Fetches a text.

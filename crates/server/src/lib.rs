@@ -46,6 +46,7 @@ pub mod server;
 pub mod services;
 pub mod serving;
 mod sharing;
+mod sight;
 mod status_proto;
 mod table;
 mod virtuals;

@@ -1,24 +1,25 @@
-//! What some resources offer beside their objects: tokens, evictions, and ways to what runs
-//! elsewhere ([`crate::forward`]).
+//! What some resources offer beside their objects ([`schema::Offer`]): credentials, deletes that
+//! others have a say in, and ways to what runs elsewhere ([`crate::forward`]).
 //!
 //! pintle says which of them are offered. They see a call that is allowed and read, and answer it;
-//! what they write goes through the same loop as any write.
+//! what they write goes through the same loop as any write. What they mean is the business of the
+//! kind that offers them.
 
-mod eviction;
-mod token;
+mod credential;
+mod leave;
 
 use std::sync::Arc;
 
 use access::identify::ServiceAccounts;
 use api::{Status, Value};
-use schema::way::Way;
+use schema::{Credential, Leave, Offer, ResourceName, way::Way};
 
 use crate::{
     Answer, Call,
     collection::{Stored, place_of},
     faults,
     mount::Point,
-    registry::{ClusterId, Resource},
+    registry::Resource,
     render,
     serving::Serving,
     write::body,
@@ -27,31 +28,32 @@ use crate::{
 /// A service below an object.
 #[derive(Clone)]
 pub enum Service {
-    /// Signs tokens of service accounts.
-    Token(Arc<ServiceAccounts>),
-    /// Deletes pods as far as budgets of disruption allow.
-    Eviction,
+    /// Signs credentials.
+    Credential(Arc<dyn Credential>, Arc<ServiceAccounts>),
+    /// Deletes objects as far as others allow.
+    Leave(Arc<dyn Leave>),
     /// Passes requests on to where they lead.
     Way(Arc<dyn Way>),
 }
 
 impl Service {
-    /// Returns every service, each at its place; `ways` by plural and subresource of the core group.
+    /// Returns a service for every offer, each at its place (resource and subresource);
+    /// credentials are signed by `accounts`.
     #[must_use]
     pub fn all(
-        accounts: Arc<ServiceAccounts>,
-        ways: Vec<(&'static str, &'static str, Arc<dyn Way>)>,
+        offers: Vec<(ResourceName, &'static str, Offer)>,
+        accounts: &Arc<ServiceAccounts>,
     ) -> Vec<(Point, Self)> {
-        let ways = ways.into_iter();
-        let ways = ways.map(|(plural, name, way)| (Point::new("", plural, name), Self::Way(way)));
-        let own = [
-            (
-                Point::new("", "serviceaccounts", "token"),
-                Self::Token(accounts),
-            ),
-            (Point::new("", "pods", "eviction"), Self::Eviction),
-        ];
-        own.into_iter().chain(ways).collect()
+        let served = |offer| match offer {
+            Offer::Way(way) => Self::Way(way),
+            Offer::Leave(rules) => Self::Leave(rules),
+            Offer::Credential(rules) => Self::Credential(rules, Arc::clone(accounts)),
+        };
+        let offers = offers.into_iter();
+        let offers = offers.map(|((group, plural), subresource, offer)| {
+            (Point::new(group, plural, subresource), served(offer))
+        });
+        offers.collect()
     }
 
     /// Answers a call at its place.
@@ -71,8 +73,10 @@ impl Service {
             sub,
         };
         match self {
-            Self::Token(accounts) => token::answer(&asked, call, accounts).await,
-            Self::Eviction => eviction::answer(&asked, call).await,
+            Self::Credential(rules, accounts) => {
+                credential::answer(&asked, call, &**rules, accounts).await
+            }
+            Self::Leave(rules) => leave::answer(&asked, call, &**rules).await,
             // The route passed it on before a call was made of it.
             Self::Way(_) => Err(Status::no_such_page()),
         }
@@ -97,28 +101,15 @@ impl Asked<'_> {
         }
     }
 
-    /// Returns a resource by its group and plural.
-    fn find(&self, group: &str, plural: &str) -> Result<Resource, Status> {
-        let table = self.serving.registry.table();
-        let found = table.find_any(ClusterId::ONLY, group, plural);
-        found.ok_or_else(|| Status::internal(format!("{plural} are not served")))
-    }
-
-    /// Returns an object as it is now.
+    /// Returns the object of a call as it is now.
     ///
     /// # Errors
     /// 404; faults.
-    async fn object(
-        &self,
-        (group, plural): (&str, &str),
-        namespace: &str,
-        name: &str,
-    ) -> Result<(Arc<Stored>, Value), Status> {
-        let resource = self.find(group, plural)?;
-        let place = place_of(namespace, name);
-        let found = resource.served.collection.get(&place);
+    async fn object(&self, call: &Call) -> Result<(Arc<Stored>, Value), Status> {
+        let place = place_of(&call.path.namespace, &call.path.name);
+        let found = self.resource.served.collection.get(&place);
         let found = found.await.map_err(|error| faults::read(&error))?;
-        let stored = found.ok_or_else(|| Status::not_found(group, plural, name))?;
+        let stored = found.ok_or_else(|| crate::read::not_found(call, self.resource))?;
         let value = render::parse(&stored.bytes)?;
         Ok((stored, value))
     }

@@ -95,7 +95,7 @@ impl Serving {
         }
         match self.services.get(&Point::of(path))? {
             Service::Way(way) => Some(Arc::clone(way)),
-            Service::Token(_) | Service::Eviction => None,
+            Service::Credential(..) | Service::Leave(_) => None,
         }
     }
 

@@ -4,7 +4,7 @@
 
 use access::reviews;
 use api::{Gvk, Status, Text, Value};
-use schema::View;
+use schema::{ResourceName, View};
 
 use crate::{
     Answer, Call, Content, Form,
@@ -23,8 +23,8 @@ pub(crate) async fn answer(
     call: &mut Call,
     resource: &Resource,
 ) -> Result<Answer, Status> {
-    if resource.plural() == "bindings" {
-        return bind(serving, call).await;
+    if let Some((of, subresource)) = resource.kind().traits.stands_for {
+        return stand_in(serving, call, of, subresource).await;
     }
     if !matches!(call.accepted.form, Form::Object) {
         // A question has no metadata and no columns, so it is neither a table nor metadata alone.
@@ -68,18 +68,23 @@ pub(crate) async fn answer(
     })
 }
 
-/// Binds the pod that a binding names: the old way to create `pods/binding`.
-async fn bind(serving: &Serving, call: &mut Call) -> Result<Answer, Status> {
+/// Changes the object that the body names through a subresource of it.
+async fn stand_in(
+    serving: &Serving,
+    call: &mut Call,
+    (group, plural): ResourceName,
+    subresource: &str,
+) -> Result<Answer, Status> {
     let table = serving.registry.table();
-    let pods = table.find(ClusterId::ONLY, "", "v1", "pods");
+    let objects = table.find_any(ClusterId::ONLY, group, plural);
     drop(table);
-    let pods = pods.ok_or_else(Status::no_such_page)?;
-    let sub = pods.version().subresource("binding");
+    let objects = objects.ok_or_else(Status::no_such_page)?;
+    let sub = objects.version().subresource(subresource);
     let sub = sub.ok_or_else(Status::no_such_page)?;
     let View::Fold(fold) = &sub.view else {
         return Err(Status::no_such_page());
     };
-    let binding = body::read(
+    let body = body::read(
         call,
         &body::Expected {
             group_version: &sub.group_version,
@@ -88,14 +93,14 @@ async fn bind(serving: &Serving, call: &mut Call) -> Result<Answer, Status> {
             custom: false,
         },
     )?;
-    let name = meta::text(&binding, "name");
+    let name = meta::text(&body, "name");
     if name.is_empty() {
         return Err(Status::bad_request("Name parameter required."));
     }
-    call.path.resource = Text::new(pods.plural());
+    call.path.resource = Text::new(objects.plural());
     call.path.name = Text::new(name);
     call.path.subresource = sub.name.clone();
-    write::fold(serving, call, &pods, &**fold, sub).await
+    write::fold(serving, call, &objects, &**fold, sub).await
 }
 
 fn find(

@@ -6,7 +6,7 @@ mod claims;
 
 use std::{sync::Arc, time::Duration};
 
-use api::{Meta, Object, Text, Value, json, value};
+use api::{Object, Text, Value, json, value};
 use base::{Rng, WallTime};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hashbrown::HashMap;
@@ -429,14 +429,4 @@ fn user_of(claims: &Claims) -> User {
         }
     }
     user.authenticated()
-}
-
-/// Returns what a `TokenRequest` binds its token to, from an object's tree.
-#[must_use]
-pub fn reference_to(object: &Value) -> Reference {
-    let meta = Meta::of(object);
-    Reference {
-        name: Text::new(meta.name()),
-        uid: Text::new(meta.uid()),
-    }
 }

@@ -61,6 +61,7 @@ fn check(line: &str, seen: &[&str], expected: &str) {
         })) => {
             format!("look {} {namespace} {}={}", resource.1, label.0, label.1)
         }
+        Ok(Step::Look(sight)) => format!("{sight:?}"),
         Ok(Step::Go(target)) => {
             let port = target
                 .port

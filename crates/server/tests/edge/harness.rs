@@ -18,6 +18,7 @@ use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName},
 };
+use schema::Offer;
 use server::{
     Access, Body, InProcess, Limits, LiveWorld, Server, ServerError, Serving, Setup,
     answer::Page,
@@ -79,8 +80,11 @@ pub(crate) async fn server(options: Options) -> (Server, Tasks) {
         tasks.clone(),
         Rng::from_seed(2),
     );
-    let ways = kinds::ways::all().into_iter();
-    let ways = ways.map(|(plural, name, way)| (Point::new("", plural, name), Service::Way(way)));
+    let offers = kinds::offers::all().into_iter();
+    let ways = offers.filter_map(|((group, plural), subresource, offer)| match offer {
+        Offer::Way(way) => Some((Point::new(group, plural, subresource), Service::Way(way))),
+        _ => None,
+    });
     let serving = Arc::new(serving.offering(ways.collect()));
     serving.open().await.expect("memory has no faults");
     let world = LiveWorld::open(&serving)

@@ -4,6 +4,7 @@ use api::{Object, Text, Value, value};
 use base::WallTime;
 
 use super::Grant;
+use crate::world::Resource;
 
 /// The claims of a token that this server understands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +47,20 @@ pub enum Bound {
     Secret(Reference),
     /// A node.
     Node(Reference),
+}
+
+impl Bound {
+    /// Returns what binds a token to an object of this resource; none for what tokens are never
+    /// bound to.
+    #[must_use]
+    pub fn to((group, plural): schema::ResourceName, object: Reference) -> Option<Self> {
+        match (Resource { group, plural }) {
+            Resource::PODS => Some(Self::Pod(object)),
+            Resource::SECRETS => Some(Self::Secret(object)),
+            Resource::NODES => Some(Self::Node(object)),
+            _ => None,
+        }
+    }
 }
 
 impl Reference {
