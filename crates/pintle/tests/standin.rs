@@ -20,6 +20,8 @@ use rustls::{
 /// machine stays far below it.
 const STOP_MAX: Duration = Duration::from_secs(5);
 const TOKEN: &str = "a-token-of-the-administrator";
+/// Its user is in no group and has no role.
+const PLAIN_TOKEN: &str = "a-token-of-somebody";
 
 type Tls = StreamOwned<ClientConnection, TcpStream>;
 
@@ -32,8 +34,14 @@ struct Started {
 impl Started {
     /// Starts the program and waits until it says where it serves.
     fn start(words: &[String]) -> Self {
+        Self::start_with(words, "")
+    }
+
+    /// Starts the program beside these controllers.
+    fn start_with(words: &[String], controllers: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_pintle"))
             .args(words)
+            .env("PINTLE_CONTROLLERS", controllers)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -83,7 +91,7 @@ fn run(words: &[&str]) -> Output {
 fn apiserver_words(directory: &Path) -> Vec<String> {
     let key = rcgen::KeyPair::generate().expect("a key").serialize_pem();
     fs::write(directory.join("sa.key"), key).expect("it is writable");
-    let tokens = format!("{TOKEN},admin,1,\"system:masters\"\n");
+    let tokens = format!("{TOKEN},admin,1,\"system:masters\"\n{PLAIN_TOKEN},somebody,2\n");
     fs::write(directory.join("tokens"), tokens).expect("it is writable");
     let directory = directory.display();
     vec![
@@ -185,17 +193,92 @@ fn the_api_server_is_ready_and_stops_while_a_watch_is_open() {
     }
     let (line, _) = ask(&started, &certificate, "GET /api/v1/pods HTTP/1.1");
     assert_eq!(line, "HTTP/1.1 403 Forbidden");
+    wait_for(&started, &certificate, "namespaces", "");
+    assert!(started.stop() < STOP_MAX);
+}
+
+/// Watches a resource until an object with this name appears; the watch stays open until then.
+fn wait_for(started: &Started, certificate: &Path, resource: &str, name: &str) {
     let watch =
-        format!("GET /api/v1/namespaces?watch=true HTTP/1.1\r\nAuthorization: Bearer {TOKEN}");
-    let (line, mut events) = ask(&started, &certificate, &watch);
+        format!("GET /api/v1/{resource}?watch=true HTTP/1.1\r\nAuthorization: Bearer {TOKEN}");
+    let (line, mut events) = ask(started, certificate, &watch);
     assert_eq!(line, "HTTP/1.1 200 OK");
     let mut event = String::new();
-    while !event.contains("ADDED") {
+    while !(event.contains("ADDED") && event.contains(&format!(r#""name":"{name}"#))) {
         event.clear();
         let read = events.read_line(&mut event).expect("the watch goes on");
-        assert_ne!(read, 0, "the watch ended before its first event");
+        assert_ne!(read, 0, "the watch ended before its event");
     }
+}
+
+#[test]
+fn a_certificate_that_is_named_is_served() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("it is signed");
+    let (certificate, key) = (
+        directory.path().join("own.crt"),
+        directory.path().join("own.key"),
+    );
+    fs::write(&certificate, made.cert.pem()).expect("it is writable");
+    fs::write(&key, made.signing_key.serialize_pem()).expect("it is writable");
+    let mut words = apiserver_words(directory.path());
+    words.push(format!("--tls-cert-file={}", certificate.display()));
+    // Each is for the other.
+    let half: Vec<&str> = words.iter().map(String::as_str).collect();
+    let output = run(&half);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("cannot use --tls-private-key-file "),
+        "{text}"
+    );
+    words.push(format!("--tls-private-key-file={}", key.display()));
+    let started = Started::start(&words);
+    // The client trusts this certificate alone.
+    let (line, _) = ask(&started, &certificate, "GET /healthz HTTP/1.1");
+    assert_eq!(line, "HTTP/1.1 200 OK");
+    assert!(!directory.path().join("apiserver.crt").exists());
     assert!(started.stop() < STOP_MAX);
+}
+
+#[test]
+fn where_everything_is_allowed_everyone_has_a_name() {
+    let check = |mode: &str, expected: [&str; 2]| {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut words = apiserver_words(directory.path());
+        words.retain(|word| !word.starts_with("--authorization-mode"));
+        words.push(format!("--authorization-mode={mode}"));
+        let started = Started::start(&words);
+        let certificate = directory.path().join("apiserver.crt");
+        let get = "GET /api/v1/pods HTTP/1.1";
+        let named = format!("{get}\r\nAuthorization: Bearer {PLAIN_TOKEN}");
+        let codes = [named.as_str(), get].map(|request| {
+            let (line, _) = ask(&started, &certificate, request);
+            line.trim_start_matches("HTTP/1.1 ").to_owned()
+        });
+        assert_eq!(codes, expected, "{mode}");
+        assert!(started.stop() < STOP_MAX);
+    };
+    check("AlwaysAllow", ["200 OK", "401 Unauthorized"]);
+    check("RBAC", ["403 Forbidden", "403 Forbidden"]);
+}
+
+#[test]
+fn controllers_run_beside_it_when_they_are_asked_for() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let words = apiserver_words(directory.path());
+    let started = Started::start_with(&words, "serviceaccount-controller");
+    let certificate = directory.path().join("apiserver.crt");
+    wait_for(&started, &certificate, "serviceaccounts", "default");
+    assert!(started.stop() < STOP_MAX);
+    let output = Command::new(env!("CARGO_BIN_EXE_pintle"))
+        .args(&words)
+        .env("PINTLE_CONTROLLERS", "*,nonsense")
+        .output()
+        .expect("the program starts");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_ne!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("nonsense"), "{text}");
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use api::{Status, Value, json::Part, value};
 use kinds::services::Services;
+use schema::{Allot, Claim, Ledger, ResourceName};
 use store::{Expected, Key, Store, Write};
 
 use super::{Bench, at};
@@ -14,13 +16,65 @@ const RANGES: &str = "/apis/networking.k8s.io/v1/servicecidrs";
 const RANGE: &str =
     r#"{"metadata":{"name":"kubernetes"},"spec":{"cidrs":["10.0.0.0/24","fd00::/112"]}}"#;
 
-/// A bench whose Services take addresses of two families.
-fn sharing(mut bench: Bench) -> Bench {
+fn rules() -> Services {
     let networks = ["10.0.0.0/24", "fd00::/112"].map(|one| one.parse().expect("a network"));
-    let services = Services::new(networks.to_vec(), 30_000..=30_063);
+    Services::new(networks.to_vec(), 30_000..=30_063)
+}
+
+/// A bench whose Services take addresses of two families.
+fn sharing(bench: Bench) -> Bench {
+    sharing_by(bench, Arc::new(rules()))
+}
+
+fn sharing_by(mut bench: Bench, rules: Arc<dyn Allot>) -> Bench {
     let serving = Arc::into_inner(bench.serving).expect("nobody else has it yet");
-    bench.serving = Arc::new(serving.sharing(Arc::new(services)));
+    bench.serving = Arc::new(serving.sharing(rules));
     bench
+}
+
+/// The rules of Services, but for what they write for an address of the second family.
+#[derive(Debug)]
+struct Odd {
+    rules: Services,
+    second: Value,
+}
+
+impl Allot for Odd {
+    fn holders(&self) -> ResourceName {
+        self.rules.holders()
+    }
+    fn deeds(&self) -> ResourceName {
+        self.rules.deeds()
+    }
+    fn ranges(&self) -> ResourceName {
+        self.rules.ranges()
+    }
+    fn held_parts(&self) -> &'static [Part] {
+        self.rules.held_parts()
+    }
+    fn held(&self, holder: &Value) -> Vec<Claim> {
+        self.rules.held(holder)
+    }
+    fn claim_of(&self, deed: &Value) -> Option<Claim> {
+        self.rules.claim_of(deed)
+    }
+    fn holder_of(&self, deed: &Value) -> Option<String> {
+        self.rules.holder_of(deed)
+    }
+    fn deed(&self, claim: Claim, holder: &Value) -> Option<Value> {
+        match claim {
+            Claim::Address(address) if address.is_ipv6() => Some(self.second.clone()),
+            _ => self.rules.deed(claim, holder),
+        }
+    }
+    fn allot(
+        &self,
+        object: &mut Value,
+        old: Option<&Value>,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(), Status> {
+        self.rules.allot(object, old, ledger)
+    }
 }
 
 async fn bench() -> Bench {
@@ -127,4 +181,37 @@ async fn books_that_cannot_be_read_are_given_up() {
     let reply = bench.send(&format!("POST {SERVICES}"), &service("s")).await;
     assert_eq!(reply.code, 429, "{}", reply.body);
     assert!(reply.body.contains("change faster than they can be read"));
+}
+
+/// Creates a Service of two families whose second address cannot be written down, and tells why it
+/// was not made; its first address was written by then, and is free again.
+async fn refused(second: Value) -> String {
+    let rules = Odd {
+        rules: rules(),
+        second,
+    };
+    let bench = sharing_by(Bench::new(), Arc::new(rules));
+    bench.ok(&format!("POST {RANGES}"), RANGE).await;
+    let other = r#"{"metadata":{"name":"10.0.0.250"},"spec":{"parentRef":{"resource":"others","name":"o"}}}"#;
+    bench.ok(&format!("POST {ADDRESSES}"), other).await;
+    let reply = bench.send(&format!("POST {SERVICES}"), &service("s")).await;
+    assert_eq!(taken(&bench).await, ["10.0.0.250"], "{}", reply.body);
+    let found = bench.send(&format!("GET {SERVICES}/s"), "").await;
+    assert_eq!(found.code, 404, "{}", found.body);
+    format!("{} {}", reply.code, at(&reply.body, "message"))
+}
+
+#[tokio::test]
+async fn a_deed_that_is_none_makes_no_service() {
+    let why = refused(value!({"metadata": {"name": "fd00::1"}, "spec": "none"})).await;
+    assert!(why.starts_with("500 Internal error occurred: "), "{why}");
+    assert!(why.contains("spec"), "{why}");
+}
+
+#[tokio::test]
+async fn a_claim_that_another_server_took_makes_no_service() {
+    assert_eq!(
+        refused(value!({"metadata": {"name": "10.0.0.250"}, "spec": {}})).await,
+        "429 an address was taken by another server meanwhile, please try again"
+    );
 }
