@@ -1,5 +1,10 @@
-//! Server-side apply against the cases that structured-merge-diff is tested with.
+//! Server-side apply against the cases that structured-merge-diff is tested with, and properties of
+//! applies and merges.
 
+#[path = "../all/loader.rs"]
+mod loader;
+mod merges;
+mod objects;
 mod properties;
 mod schemas;
 mod typed;

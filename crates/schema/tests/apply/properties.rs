@@ -1,4 +1,7 @@
-//! Properties of applies over made-up objects, and bytes that are none.
+//! Properties of applies over made-up objects, of a made-up kind and of built-in ones, and bytes
+//! that are none.
+//!
+//! A longer search: set `ROUNDS` higher and run it with `--release`.
 
 use api::{Object, Text, Value, json, value};
 use base::Rng;
@@ -8,8 +11,44 @@ use schema::{
     structural,
 };
 
-/// How many made-up histories each property is tried on.
+use crate::objects;
+
+/// How many made-up histories each property is tried on, for the made-up kind.
 const ROUNDS: u64 = 400;
+
+/// Histories of each built-in kind are fewer by this: its objects are larger.
+const BUILTIN_SHARE: u64 = 10;
+
+/// A kind, and how configurations of it are made.
+struct Subject {
+    shape: Shape,
+    config: fn(&Shape, &mut Rng) -> Value,
+    rounds: u64,
+}
+
+fn subjects() -> Vec<Subject> {
+    let made_up = Subject {
+        shape: shape(),
+        config: |_, rng| config(rng),
+        rounds: ROUNDS,
+    };
+    let builtins = objects::shapes().into_iter().map(|shape| Subject {
+        shape,
+        config: objects::config,
+        rounds: ROUNDS / BUILTIN_SHARE,
+    });
+    [made_up].into_iter().chain(builtins).collect()
+}
+
+/// Tries a property on every subject with every seed.
+fn try_all(property: impl Fn(&Subject, &mut Rng, &str)) {
+    for (place, subject) in subjects().iter().enumerate() {
+        for seed in 0..subject.rounds {
+            let mut rng = Rng::from_seed(seed);
+            property(subject, &mut rng, &format!("subject {place}, seed {seed}"));
+        }
+    }
+}
 
 fn shape() -> Shape {
     let schema = value!({"type": "object", "properties": {
@@ -51,9 +90,9 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(subject: &Subject) -> Self {
         Self {
-            one: One(shape()),
+            one: One(subject.shape.clone()),
             live: None,
         }
     }
@@ -187,11 +226,11 @@ fn config(rng: &mut Rng) -> Value {
 }
 
 /// Lives through a few writes of several hands.
-fn history(rng: &mut Rng) -> World {
-    let mut world = World::new();
+fn history(subject: &Subject, rng: &mut Rng) -> World {
+    let mut world = World::new(subject);
     for _ in 0..rng.below(6) {
         let manager = pick(rng, &["a", "b", "c"]);
-        let made = config(rng);
+        let made = (subject.config)(&subject.shape, rng);
         match rng.below(3) {
             0 => world.update(manager, made),
             1 => {
@@ -210,116 +249,142 @@ fn history(rng: &mut Rng) -> World {
 
 #[test]
 fn applying_twice_is_applying_once() {
-    for seed in 0..ROUNDS {
-        let mut rng = Rng::from_seed(seed);
-        let mut world = history(&mut rng);
-        let made = config(&mut rng);
+    try_all(|subject, rng, which| {
+        let mut world = history(subject, rng);
+        let made = (subject.config)(&subject.shape, rng);
         world.apply("a", &made, Force::Yes);
         let once = world.shown();
         assert!(
             world.apply("a", &made, Force::No),
-            "seed {seed}: nobody else owns it now"
+            "{which}: nobody else owns it now"
         );
-        assert_eq!(world.shown(), once, "seed {seed}");
-    }
+        assert_eq!(world.shown(), once, "{which}");
+    });
+}
+
+#[test]
+fn applying_what_was_read_changes_nothing_but_its_owners() {
+    try_all(|subject, rng, which| {
+        let mut world = history(subject, rng);
+        let Some(live) = world.live.clone() else {
+            return;
+        };
+        let mut got = live;
+        got.remove_at(&["metadata", "managedFields"]);
+        world.apply("a", &got, Force::Yes);
+        let after = world.live.clone().expect("it was applied");
+        let change = apply::compare(&subject.shape, &got, &after).expect("they compare");
+        let change = change.without(&Set::of_fields(&[&["metadata", "managedFields"]]));
+        assert!(change.is_empty(), "{which}: {change:?}");
+        // And what was read then is what is there, owners and all.
+        let once = world.shown();
+        assert!(world.apply("a", &got, Force::No), "{which}: all is its own");
+        assert_eq!(world.shown(), once, "{which}");
+    });
 }
 
 #[test]
 fn an_object_read_and_put_back_changes_nothing() {
-    for seed in 0..ROUNDS {
-        let mut rng = Rng::from_seed(seed);
-        let mut world = history(&mut rng);
+    try_all(|subject, rng, which| {
+        let mut world = history(subject, rng);
         let Some(live) = world.live.clone() else {
-            continue;
+            return;
         };
         let before = world.shown();
         world.update("z", live.clone());
-        assert_eq!(world.shown(), before, "seed {seed}");
+        assert_eq!(world.shown(), before, "{which}");
         let mut bare = live;
         bare.remove_at(&["metadata", "managedFields"]);
         world.update("z", bare);
-        assert_eq!(world.shown(), before, "seed {seed}: without the entries");
-    }
+        assert_eq!(world.shown(), before, "{which}: without the entries");
+    });
 }
 
 #[test]
 fn managers_who_do_not_conflict_commute() {
-    let mut counted = 0;
-    for seed in 0..ROUNDS {
-        let mut rng = Rng::from_seed(seed);
-        let (one, two) = (config(&mut rng), config(&mut rng));
-        let both = |first: (&str, &Value), second: (&str, &Value)| {
-            let mut world = World::new();
-            let well = world.apply(first.0, first.1, Force::No)
-                && world.apply(second.0, second.1, Force::No);
-            well.then_some(world)
-        };
-        let there = both(("a", &one), ("b", &two));
-        let back = both(("b", &two), ("a", &one));
-        assert_eq!(there.is_some(), back.is_some(), "seed {seed}");
-        let (Some(there), Some(back)) = (there, back) else {
-            continue;
-        };
-        counted += 1;
-        let sorted = |world: &World| {
-            let mut live = world.live.clone().unwrap_or_default();
-            // Who was first shows in times and in the order of items; nothing else may.
-            let entries = live.remove_at(&["metadata", "managedFields"]);
-            let mut owned: Vec<String> = entries
-                .as_ref()
-                .and_then(Value::as_array)
-                .unwrap_or_default()
-                .iter()
-                .map(|entry| {
-                    let mut entry = entry.clone();
-                    entry.remove_at(&["time"]);
-                    crate::shown(&entry)
-                })
-                .collect();
-            owned.sort();
-            for name in ["set", "items"] {
-                if let Some(Value::Array(items)) = live.get_mut(name) {
-                    items.sort_by_key(crate::shown);
-                }
-            }
-            crate::writes::sort_deep(&mut live);
-            (crate::shown(&live), owned)
-        };
-        assert_eq!(sorted(&there), sorted(&back), "seed {seed}");
+    for subject in subjects() {
+        let mut counted = 0;
+        for seed in 0..subject.rounds {
+            let mut rng = Rng::from_seed(seed);
+            counted += u64::from(commute(&subject, &mut rng, seed));
+        }
+        assert!(
+            counted > subject.rounds / 20,
+            "only {counted} pairs did not conflict"
+        );
     }
-    assert!(
-        counted > ROUNDS / 10,
-        "only {counted} pairs did not conflict"
-    );
+}
+
+/// Returns whether the two did not conflict.
+fn commute(subject: &Subject, rng: &mut Rng, seed: u64) -> bool {
+    let mut made = || (subject.config)(&subject.shape, rng);
+    let (one, two) = (made(), made());
+    let both = |first: (&str, &Value), second: (&str, &Value)| {
+        let mut world = World::new(subject);
+        let well =
+            world.apply(first.0, first.1, Force::No) && world.apply(second.0, second.1, Force::No);
+        well.then(|| regardless_of_order(&world))
+    };
+    let there = both(("a", &one), ("b", &two));
+    let back = both(("b", &two), ("a", &one));
+    assert_eq!(there, back, "seed {seed}");
+    there.is_some()
+}
+
+/// Shows an object and its owners without what tells who was first: times, and the order of items.
+fn regardless_of_order(world: &World) -> (String, Vec<String>) {
+    let mut live = world.live.clone().unwrap_or_default();
+    let entries = live.remove_at(&["metadata", "managedFields"]);
+    let entries = entries.as_ref().and_then(Value::as_array);
+    let mut owned: Vec<String> = entries
+        .unwrap_or_default()
+        .iter()
+        .map(|entry| {
+            let mut entry = entry.clone();
+            entry.remove_at(&["time"]);
+            crate::shown(&entry)
+        })
+        .collect();
+    owned.sort();
+    crate::writes::sort_deep(&mut live);
+    objects::sort_items(&mut live);
+    (crate::shown(&live), owned)
 }
 
 #[test]
 fn what_somebody_owns_is_there_and_nothing_unremoved_is_lost() {
-    for seed in 0..ROUNDS {
-        let mut rng = Rng::from_seed(seed);
-        let mut world = history(&mut rng);
+    try_all(|subject, rng, which| {
+        let mut world = history(subject, rng);
         let before = world.live.clone().unwrap_or_default();
         let mine = owned(&before, "a");
-        let made = config(&mut rng);
+        let made = (subject.config)(&subject.shape, rng);
         if !world.apply("a", &made, Force::Yes) {
-            continue;
+            return;
         }
         let after = world.live.clone().expect("it was applied");
         let change = apply::compare(&world.one.0, &before, &after).expect("they compare");
         let mut meta = Set::of_fields(&[&["metadata"]]);
         meta.insert(&[apply::Element::Field(Text::from("apiVersion"))]);
         let lost = change.removed.recursive_difference(&meta);
-        // What is gone was the applier's own, and is not in what it applied.
+        let left = apply::fields(&subject.shape, &after).expect("it has fields");
+        let others = owned_by_others(&before, "a");
         lost.for_each(&mut |path| {
-            let inside = (1..=path.len()).any(|end| mine.has(&path[..end]));
-            let above = !below(&mine, path).is_empty();
             let shown: String = path.iter().map(ToString::to_string).collect();
+            assert!(!others.has(path), "{which}: {shown} was lost to somebody");
+            // What is gone was the applier's own and is not in what it applied, or lay in what is
+            // gone with all that was the applier's: a default that nobody owns.
+            let inside = (1..=path.len()).any(|end| mine.has(&path[..end]));
+            let within = (1..=path.len()).any(|end| {
+                let part = &path[..end];
+                let is_gone = !left.has(part) && below(&left, part).is_empty();
+                is_gone && !below(&mine, part).is_empty()
+            });
             assert!(
-                inside || above || before.is_null(),
-                "seed {seed}: {shown} was lost"
+                inside || within || before.is_null(),
+                "{which}: {shown} was lost"
             );
         });
-    }
+    });
 }
 
 fn below(set: &Set, path: &[apply::Element]) -> Vec<String> {
@@ -334,14 +399,25 @@ fn below(set: &Set, path: &[apply::Element]) -> Vec<String> {
 
 /// Returns what an applier owns.
 fn owned(object: &Value, manager: &str) -> Set {
+    union(object, |entry| is_by(entry, manager))
+}
+
+/// Returns what is owned beside what an applier owns.
+fn owned_by_others(object: &Value, manager: &str) -> Set {
+    union(object, |entry| !is_by(entry, manager))
+}
+
+fn is_by(entry: &Value, manager: &str) -> bool {
+    entry.str_at(&["manager"]) == Some(manager) && entry.str_at(&["operation"]) == Some("Apply")
+}
+
+fn union(object: &Value, is_meant: impl Fn(&Value) -> bool) -> Set {
     let entries = object
         .at(&["metadata", "managedFields"])
         .and_then(Value::as_array);
     let mut all = Set::new();
     for entry in entries.unwrap_or_default() {
-        if entry.str_at(&["manager"]) == Some(manager)
-            && entry.str_at(&["operation"]) == Some("Apply")
-        {
+        if is_meant(entry) {
             let fields = entry.get("fieldsV1").unwrap_or(&Value::Null);
             all = all.union(&Set::from_value(fields).expect("entries are sound"));
         }
