@@ -20,11 +20,10 @@ mod conditions;
 mod coordination;
 mod core_group;
 mod difference;
-mod diffs;
 mod discovery;
 mod events;
 mod flowcontrol;
-mod go;
+mod gostruct;
 mod labels;
 mod networking;
 mod node;
@@ -42,6 +41,7 @@ mod tags;
 mod texts;
 
 pub(crate) use addresses::wrong as wrong_address;
+pub(crate) use node::DEPRECATED_LABELS;
 pub(crate) use place::{Findings, Place, Seen, Subject};
 
 /// Checks one object.

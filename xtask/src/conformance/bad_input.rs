@@ -4,16 +4,13 @@
 //! reason and message. Where Pintle answers otherwise, the line says how and why. The same table is
 //! replayed in process by `cargo test -p server`.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::differential::exchange::Door;
 use super::{Ground, Target, repository};
-use crate::control_plane::first_port_printed;
 use crate::failure::{Doing, Failure};
 
 /// What `cargo xtask conformance bad-input` takes.
@@ -25,9 +22,6 @@ pub struct Arguments {
     #[arg(long)]
     record: bool,
 }
-
-/// An answer that takes longer is none.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often, and after which pause, something is looked for that is about to be served.
 const SETUP_TRIES_MAX: usize = 100;
@@ -52,11 +46,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     for line in text.lines() {
         let mut case: Value = serde_json::from_str(line).doing(line)?;
         if case["setup"] == true {
-            door.set_up(&case)?;
+            set_up(&door, &case)?;
             lines.push_str(&format!("{case}\n"));
             continue;
         }
-        let answer = door.send(&case)?;
+        let answer = send(&door, &case)?;
         if arguments.record {
             if case.get("pintle") == Some(&answer)
                 && let Some(fields) = case.as_object_mut()
@@ -132,78 +126,34 @@ fn brief(code: u16, body: &str) -> Value {
     }
 }
 
-/// A `kubectl proxy`, which knows TLS and the kubeconfig, so that plain HTTP/1.0 is enough here.
-struct Door {
-    child: Child,
-    port: u16,
-}
-
-impl Door {
-    fn open(bin: &Path, kubeconfig: &Path) -> Result<Self, Failure> {
-        let mut child = Command::new(bin.join("kubectl"))
-            .arg("--kubeconfig")
-            .arg(kubeconfig)
-            .args(["proxy", "--address=127.0.0.1", "--port=0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .doing("start kubectl proxy")?;
-        let stdout = child.stdout.take().expect("stdout was asked to be piped");
-        let port = first_port_printed(stdout);
-        let mut door = Self { child, port: 0 };
-        door.port = port?;
-        Ok(door)
-    }
-
-    /// Makes what the cases need. What is made may take a moment until it is served, for which a GET
-    /// in the table waits.
-    fn set_up(&self, case: &Value) -> Result<(), Failure> {
-        let is_get = case["line"].as_str().unwrap_or_default().starts_with("GET");
-        for _ in 0..SETUP_TRIES_MAX {
-            let answer = self.send(case)?;
-            match answer["code"].as_u64() {
-                Some(200 | 201) => return Ok(()),
-                Some(404 | 429) if is_get => std::thread::sleep(SETUP_PAUSE),
-                _ => return Err(Failure::new(format!("{}: {answer}", case["name"]))),
-            }
+/// Makes what the cases need. What is made may take a moment until it is served, for which a GET in
+/// the table waits.
+fn set_up(door: &Door, case: &Value) -> Result<(), Failure> {
+    let is_get = case["line"].as_str().unwrap_or_default().starts_with("GET");
+    for _ in 0..SETUP_TRIES_MAX {
+        let answer = send(door, case)?;
+        match answer["code"].as_u64() {
+            Some(200 | 201) => return Ok(()),
+            Some(404 | 429) if is_get => std::thread::sleep(SETUP_PAUSE),
+            _ => return Err(Failure::new(format!("{}: {answer}", case["name"]))),
         }
-        Err(Failure::new(format!("{}: it is not served", case["name"])))
     }
-
-    fn send(&self, case: &Value) -> Result<Value, Failure> {
-        let (line, body) = (case["line"].as_str().unwrap_or_default(), body_of(case));
-        let mut stream =
-            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).doing("reach kubectl proxy")?;
-        stream.set_read_timeout(Some(PATIENCE)).doing(line)?;
-        let media = match case["type"].as_str() {
-            Some(media) => format!("Content-Type: {media}\r\n"),
-            None => String::new(),
-        };
-        let head = format!(
-            "{line} HTTP/1.0\r\nHost: 127.0.0.1\r\nAccept: application/json\r\nUser-Agent: bad-input\r\n\
-             {media}Content-Length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).doing(line)?;
-        // A server may answer before it has read everything; the answer is what counts.
-        let _ = stream.write_all(&body);
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).doing(line)?;
-        let answer = String::from_utf8_lossy(&answer);
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok());
-        let code = code.ok_or_else(|| Failure::new(format!("{line}: no answer: {head}")))?;
-        Ok(brief(code, body))
-    }
+    Err(Failure::new(format!("{}: it is not served", case["name"])))
 }
 
-impl Drop for Door {
-    fn drop(&mut self) {
-        // It may have ended by itself; either way it is gone afterwards.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn send(door: &Door, case: &Value) -> Result<Value, Failure> {
+    let (line, body) = (case["line"].as_str().unwrap_or_default(), body_of(case));
+    let media = match case["type"].as_str() {
+        Some(media) => format!("Content-Type: {media}\r\n"),
+        None => String::new(),
+    };
+    let head = format!(
+        "{line} HTTP/1.0\r\nHost: 127.0.0.1\r\nAccept: application/json\r\nUser-Agent: bad-input\r\n\
+         {media}Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let (code, body) = door.pass(line, &head, &body)?;
+    Ok(brief(code, &body))
 }
 
 #[cfg(test)]

@@ -8,13 +8,12 @@ mod status;
 use api::{Value, field::Error};
 
 use super::{
-    Check, Findings, Place, Subject, changes,
+    Check, Findings, Place, Subject, changes, gostruct,
     labels::{self, SelectorRules},
     numbers,
     pods::{
         self,
         controllers::{not_selected, runs_forever},
-        gostruct,
     },
 };
 

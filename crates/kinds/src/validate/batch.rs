@@ -16,7 +16,7 @@ use api::{
 };
 
 use super::{
-    Check, Findings, Place, Subject, changes,
+    Check, Findings, Place, Subject, changes, gostruct,
     labels::{self, SelectorRules},
     numbers::non_negative,
     pods, texts,
@@ -330,11 +330,11 @@ fn template_changes(spec: &Place<'_>, old: &Place<'_>, found: &mut Findings) {
         forget_resources(&mut own, &mut before);
         if own.get("spec") != before.get("spec") {
             let place = spec.child("template.spec");
-            let shown = pods::gostruct::of(template.get("spec"), "PodSpec");
+            let shown = gostruct::of(template.get("spec"), "PodSpec");
             found.push(Error::invalid(place.path(), &shown, changes::IMMUTABLE));
         }
     } else if own != before {
-        let shown = pods::gostruct::of(template.value(), "PodTemplateSpec");
+        let shown = gostruct::of(template.value(), "PodTemplateSpec");
         found.push(Error::invalid(template.path(), &shown, changes::IMMUTABLE));
     }
 }

@@ -16,7 +16,6 @@ pub(super) use claims::{Rules as ClaimRules, spec as claim_spec};
 pub(super) use services::{
     PROTOCOLS, entry as balancer_entry, hostname as balancer_hostname, warn_status,
 };
-pub(super) use sources::OBJECT;
 
 use super::{Check, Warn};
 

@@ -12,19 +12,10 @@ use api::{
     time,
 };
 
-use super::{
-    Check, Findings, Place, Subject, changes, core_group,
-    go::{self, Fields, Go},
-    texts,
-};
+use super::{Check, Findings, Place, Subject, changes, gostruct, texts};
 
 const PART_LEN_MAX: usize = 128;
 const NOTE_LEN_MAX: usize = 1024;
-
-const SOURCE: &Fields = &[
-    ("component", "Component", Go::Text),
-    ("host", "Host", Go::Text),
-];
 
 /// Returns the check of a kind behind a door.
 pub(super) fn of(kind: &str, door: &str) -> Option<Check> {
@@ -196,11 +187,13 @@ fn changed(root: &Place<'_>, old: &Place<'_>, names: &Names, found: &mut Finding
     let text: fn(&Place<'_>) -> Shown = |place| Shown::from(place.text());
     let plain: fn(&Place<'_>) -> Shown = |place| place.shown();
     fixed(names.object, "involvedObject", |place| {
-        go::shown(place, core_group::OBJECT)
+        gostruct::shown(place, "ObjectReference")
     });
     fixed("reason", "reason", text);
     fixed(names.message, "message", text);
-    fixed(names.source, "source", |place| go::shown(place, SOURCE));
+    fixed(names.source, "source", |place| {
+        gostruct::shown(place, "EventSource")
+    });
     fixed(names.first, "firstTimestamp", plain);
     fixed(names.last, "lastTimestamp", plain);
     fixed(names.count, "count", |place| {
@@ -214,7 +207,7 @@ fn changed(root: &Place<'_>, old: &Place<'_>, names: &Names, found: &mut Finding
     }
     fixed("action", "action", text);
     fixed("related", "related", |place| match place.is_set() {
-        true => go::shown(place, core_group::OBJECT),
+        true => gostruct::shown(place, "ObjectReference"),
         false => place.shown(),
     });
     fixed(names.controller, "reportingController", text);

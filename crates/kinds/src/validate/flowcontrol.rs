@@ -11,8 +11,7 @@ use api::{
 };
 
 use super::{
-    Check, Findings, Place, Subject,
-    go::{self, Go},
+    Check, Findings, Place, Subject, gostruct,
     tags::{Change, same},
 };
 use crate::BOOTSTRAP_FLOW_CONTROL;
@@ -52,7 +51,7 @@ fn schema(subject: &Subject<'_>, found: &mut Findings) {
     let kind = method.child("type");
     let kinds = ["ByNamespace", "ByUser"];
     if method.is_set() && !kinds.contains(&kind.text()) {
-        let shown = go::shown(&method, &METHOD);
+        let shown = gostruct::shown(&method, "FlowDistinguisherMethod");
         found.push(Error::not_supported(kind.path(), shown, &kinds));
     }
     let reference = spec.child("priorityLevelConfiguration");
@@ -70,7 +69,7 @@ fn schema(subject: &Subject<'_>, found: &mut Findings) {
         && !same(&spec, &Place::new(fixed.get("spec"), *spec.path()))
     {
         let detail = format!("spec of '{name}' must equal the fixed value");
-        let shown = go::shown(&spec, &SCHEMA);
+        let shown = gostruct::shown(&spec, "FlowSchemaSpec");
         found.push(Error::invalid(spec.path(), shown, detail));
     }
     status(subject, found);
@@ -383,7 +382,7 @@ fn fixed_level(spec: &Place<'_>, name: &str, found: &mut Findings) {
         _ => "",
     };
     let detail = format!("spec of '{name}'{except} must equal the fixed value");
-    let shown: Shown = go::shown(spec, &LEVEL);
+    let shown: Shown = gostruct::shown(spec, "PriorityLevelConfigurationSpec");
     found.push(Error::invalid(spec.path(), shown, detail));
 }
 
@@ -418,78 +417,3 @@ fn declared(subject: &Subject<'_>, found: &mut Findings) {
     }
     kind.required(found);
 }
-
-const METHOD: [(&str, &str, Go); 1] = [("type", "Type", Go::Text)];
-const NAME: [(&str, &str, Go); 1] = [("name", "Name", Go::Text)];
-const ACCOUNT: [(&str, &str, Go); 2] = [
-    ("namespace", "Namespace", Go::Text),
-    ("name", "Name", Go::Text),
-];
-const WHO: [(&str, &str, Go); 4] = [
-    ("kind", "Kind", Go::Text),
-    ("user", "User", Go::Pointer(&NAME)),
-    ("group", "Group", Go::Pointer(&NAME)),
-    ("serviceAccount", "ServiceAccount", Go::Pointer(&ACCOUNT)),
-];
-const RESOURCES: [(&str, &str, Go); 5] = [
-    ("verbs", "Verbs", Go::Any),
-    ("apiGroups", "APIGroups", Go::Any),
-    ("resources", "Resources", Go::Any),
-    ("clusterScope", "ClusterScope", Go::Flag),
-    ("namespaces", "Namespaces", Go::Any),
-];
-const URLS: [(&str, &str, Go); 2] = [
-    ("verbs", "Verbs", Go::Any),
-    ("nonResourceURLs", "NonResourceURLs", Go::Any),
-];
-const RULE: [(&str, &str, Go); 3] = [
-    ("subjects", "Subjects", Go::List(&WHO)),
-    ("resourceRules", "ResourceRules", Go::List(&RESOURCES)),
-    ("nonResourceRules", "NonResourceRules", Go::List(&URLS)),
-];
-const SCHEMA: [(&str, &str, Go); 4] = [
-    (
-        "priorityLevelConfiguration",
-        "PriorityLevelConfiguration",
-        Go::Struct(&NAME),
-    ),
-    ("matchingPrecedence", "MatchingPrecedence", Go::Number),
-    (
-        "distinguisherMethod",
-        "DistinguisherMethod",
-        Go::Pointer(&METHOD),
-    ),
-    ("rules", "Rules", Go::List(&RULE)),
-];
-const QUEUING: [(&str, &str, Go); 3] = [
-    ("queues", "Queues", Go::Number),
-    ("handSize", "HandSize", Go::Number),
-    ("queueLengthLimit", "QueueLengthLimit", Go::Number),
-];
-const RESPONSE: [(&str, &str, Go); 2] = [
-    ("type", "Type", Go::Text),
-    ("queuing", "Queuing", Go::Pointer(&QUEUING)),
-];
-const LIMITED: [(&str, &str, Go); 4] = [
-    (
-        "nominalConcurrencyShares",
-        "NominalConcurrencyShares",
-        Go::Number,
-    ),
-    ("limitResponse", "LimitResponse", Go::Struct(&RESPONSE)),
-    ("lendablePercent", "LendablePercent", Go::Any),
-    ("borrowingLimitPercent", "BorrowingLimitPercent", Go::Any),
-];
-const EXEMPT: [(&str, &str, Go); 2] = [
-    (
-        "nominalConcurrencyShares",
-        "NominalConcurrencyShares",
-        Go::Any,
-    ),
-    ("lendablePercent", "LendablePercent", Go::Any),
-];
-const LEVEL: [(&str, &str, Go); 3] = [
-    ("type", "Type", Go::Text),
-    ("limited", "Limited", Go::Pointer(&LIMITED)),
-    ("exempt", "Exempt", Go::Pointer(&EXEMPT)),
-];

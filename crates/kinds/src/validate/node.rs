@@ -5,22 +5,10 @@
 
 use api::{Value, field::Error, names::validate};
 
-use super::{
-    Check, Findings, Place, Subject, Warn, changes,
-    go::{self, Fields, Go},
-    labels, texts,
-};
-
-const TOLERATION: &Fields = &[
-    ("key", "Key", Go::Text),
-    ("operator", "Operator", Go::Text),
-    ("value", "Value", Go::Text),
-    ("effect", "Effect", Go::Text),
-    ("tolerationSeconds", "TolerationSeconds", Go::Any),
-];
+use super::{Check, Findings, Place, Subject, Warn, changes, gostruct, labels, texts};
 
 /// Labels of nodes that are on their way out, and what upstream says of them.
-pub(super) const DEPRECATED_LABELS: [(&str, &str); 8] = [
+pub(crate) const DEPRECATED_LABELS: [(&str, &str); 8] = [
     (
         "beta.kubernetes.io/arch",
         "deprecated since v1.14; use \"kubernetes.io/arch\" instead",
@@ -108,7 +96,7 @@ fn scheduling(scheduling: &Place<'_>, found: &mut Findings) {
         let value = &tolerations.list()[index];
         let mut before = tolerations.list()[..index].iter();
         if before.any(|other| same(value, other)) {
-            let shown = go::shown(&toleration, TOLERATION);
+            let shown = gostruct::shown(&toleration, "Toleration");
             found.push(Error::duplicate(toleration.path(), shown));
         }
     }

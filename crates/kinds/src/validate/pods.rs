@@ -11,7 +11,6 @@ mod annotations;
 mod containers;
 pub(super) mod controllers;
 mod environment;
-pub(super) mod gostruct;
 mod mounts;
 mod probes;
 pub(super) mod projected;
@@ -32,7 +31,7 @@ use api::{
 
 use rules::Rules;
 
-use super::{Check, Findings, Place, Subject, labels, numbers};
+use super::{Check, Findings, Place, Subject, gostruct, labels, numbers};
 
 /// Returns the check of a kind behind a door.
 pub(super) fn of(kind: &str, door: &str) -> Option<Check> {

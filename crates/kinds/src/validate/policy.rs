@@ -6,22 +6,10 @@
 use api::field::Error;
 
 use super::{
-    Check, Findings, Subject, conditions,
-    go::{self, Fields, Go},
+    Check, Findings, Subject, conditions, gostruct,
     labels::{self, SelectorRules},
     numbers, texts,
 };
-
-const SPEC: &Fields = &[
-    ("minAvailable", "MinAvailable", Go::Any),
-    ("selector", "Selector", Go::Any),
-    ("maxUnavailable", "MaxUnavailable", Go::Any),
-    (
-        "unhealthyPodEvictionPolicy",
-        "UnhealthyPodEvictionPolicy",
-        Go::Any,
-    ),
-];
 
 /// Returns the check of a kind behind a door.
 pub(super) fn of(kind: &str, door: &str) -> Option<Check> {
@@ -37,7 +25,7 @@ fn budget(subject: &Subject<'_>, found: &mut Findings) {
     let (spec, before) = (root.child("spec"), old.child("spec"));
     let (min, max) = (spec.child("minAvailable"), spec.child("maxUnavailable"));
     if min.is_set() && max.is_set() {
-        let shown = go::shown(&spec, SPEC);
+        let shown = gostruct::shown(&spec, "PodDisruptionBudgetSpec");
         let why = "minAvailable and maxUnavailable cannot be both set";
         found.push(Error::invalid(spec.path(), shown, why));
     }

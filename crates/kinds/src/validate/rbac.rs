@@ -6,19 +6,12 @@
 use api::{Value, field::Error, names::validate};
 
 use super::{
-    Check, Findings, Place, Subject, changes,
-    go::{self, Fields, Go},
+    Check, Findings, Place, Subject, changes, gostruct,
     labels::{self, SelectorRules},
     texts,
 };
 
 const GROUP: &str = "rbac.authorization.k8s.io";
-
-const ROLE: &Fields = &[
-    ("apiGroup", "APIGroup", Go::Text),
-    ("kind", "Kind", Go::Text),
-    ("name", "Name", Go::Text),
-];
 
 /// Returns the check of a kind behind a door.
 pub(super) fn of(kind: &str, door: &str) -> Option<Check> {
@@ -128,7 +121,7 @@ fn binding(subject: &Subject<'_>, is_namespaced: bool, found: &mut Findings) {
         who(&one, is_namespaced, found);
     }
     if is_changed {
-        let shown = go::shown(&role, ROLE);
+        let shown = gostruct::shown(&role, "RoleRef");
         found.push(Error::invalid(role.path(), shown, changes::IMMUTABLE));
     }
     for one in subjects.items() {

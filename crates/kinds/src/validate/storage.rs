@@ -11,8 +11,7 @@ use api::{
 };
 
 use super::{
-    Check, Findings, Place, Subject, conditions,
-    go::{self, Go},
+    Check, Findings, Place, Subject, conditions, gostruct,
     tags::{Change, caseless_subdomain, same},
 };
 
@@ -472,21 +471,13 @@ fn node(subject: &Subject<'_>, found: &mut Findings) {
                 .iter()
                 .any(|field| !same(&now.child(field), &was.child(field)));
             if now.child("name").text() == was.child("name").text() && changed {
-                let shown = go::shown(&now, &DRIVER);
+                let shown = gostruct::shown(&now, "CSINodeDriver");
                 let detail = "field is immutable";
                 found.push(Error::invalid(drivers.path(), shown, detail));
             }
         }
     }
 }
-
-/// What a driver says of a node, except what may change.
-const DRIVER: [(&str, &str, Go); 4] = [
-    ("name", "Name", Go::Text),
-    ("nodeID", "NodeID", Go::Text),
-    ("topologyKeys", "TopologyKeys", Go::Any),
-    ("", "Allocatable", Go::Any),
-];
 
 fn node_driver(driver: &Place<'_>, found: &mut Findings) {
     driver_name(&driver.child("name"), found);

@@ -4,11 +4,7 @@
 
 use api::{field::Error, names::validate as names};
 
-use super::{
-    Check, Findings, Place, Subject, conditions,
-    go::{self, Go},
-    tags::same,
-};
+use super::{Check, Findings, Place, Subject, conditions, gostruct, tags::same};
 
 /// Returns the check of a kind behind a door.
 pub(super) fn of(kind: &str, door: &str) -> Option<Check> {
@@ -18,8 +14,6 @@ pub(super) fn of(kind: &str, door: &str) -> Option<Check> {
         _ => None,
     }
 }
-
-const SPEC: [(&str, &str, Go); 1] = [("resource", "Resource", Go::Any)];
 
 fn migration(subject: &Subject<'_>, found: &mut Findings) {
     let (root, old) = (subject.root(), subject.old_root());
@@ -36,7 +30,7 @@ fn migration(subject: &Subject<'_>, found: &mut Findings) {
         joined(&group, names::dns1123_subdomain(group.text()), found);
     }
     if subject.old.is_some() && !same(&spec, &old.child("spec")) {
-        let shown = go::shown(&spec, &SPEC);
+        let shown = gostruct::shown(&spec, "StorageVersionMigrationSpec");
         found.push(Error::invalid(spec.path(), shown, "field is immutable"));
     }
 }

@@ -5,40 +5,7 @@ use std::net::IpAddr;
 use api::{Quantity, Value, names::validate, quote::quote};
 
 use super::{Warnings, paths, workloads};
-use crate::validate::{Place, Seen, Subject};
-
-/// Labels of nodes that have other names now.
-const OLD_LABELS: [(&str, &str); 8] = [
-    (
-        "beta.kubernetes.io/arch",
-        "deprecated since v1.14; use \"kubernetes.io/arch\" instead",
-    ),
-    (
-        "beta.kubernetes.io/os",
-        "deprecated since v1.14; use \"kubernetes.io/os\" instead",
-    ),
-    (
-        "failure-domain.beta.kubernetes.io/region",
-        "deprecated since v1.17; use \"topology.kubernetes.io/region\" instead",
-    ),
-    (
-        "failure-domain.beta.kubernetes.io/zone",
-        "deprecated since v1.17; use \"topology.kubernetes.io/zone\" instead",
-    ),
-    (
-        "beta.kubernetes.io/instance-type",
-        "deprecated since v1.17; use \"node.kubernetes.io/instance-type\" instead",
-    ),
-    ("app.kubernetes.io/created-by", "deprecated since v1.9"),
-    (
-        "scheduler.alpha.kubernetes.io/preferAvoidPods",
-        "deprecated since v1.22; use Taints and Tolerations instead",
-    ),
-    (
-        "node-role.kubernetes.io/master",
-        "use \"node-role.kubernetes.io/control-plane\" instead",
-    ),
-];
+use crate::validate::{DEPRECATED_LABELS, Place, Seen, Subject};
 
 /// Annotations that no longer do anything.
 const OLD_ANNOTATIONS: [(&str, &str); 3] = [
@@ -141,7 +108,7 @@ pub(super) fn addresses(subject: &Subject<'_>, warnings: &mut Warnings) {
 }
 
 fn old_label(label: &str) -> Option<&'static str> {
-    let known = OLD_LABELS.iter().find(|(old, _)| *old == label);
+    let known = DEPRECATED_LABELS.iter().find(|(old, _)| *old == label);
     known.map(|(_, why)| *why)
 }
 

@@ -10,8 +10,8 @@ use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use rustls::{
     ClientConfig, DigitallySignedStruct, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+    client::danger::{ServerCertVerified, ServerCertVerifier},
+    crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
 use schema::Security;
@@ -21,6 +21,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
+use super::tls::{Proof, Proved};
 use crate::{Body, ServerError};
 
 /// How long connecting may take, as upstream's dialer.
@@ -44,7 +45,7 @@ impl Outbound {
             let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
                 .with_safe_default_protocol_versions()
                 .map_err(super::tls::fault("the crypto provider"))?;
-            let anyone = Arc::new(Anyone(Arc::clone(&provider)));
+            let anyone = Arc::new(Anyone(Proof::by(&provider)));
             Ok(builder.dangerous().with_custom_certificate_verifier(anyone))
         };
         let anyone = builder()?.with_no_client_auth();
@@ -138,7 +139,7 @@ fn dial_text(shown: &str, host: &str, error: &io::Error) -> String {
 /// Believes whatever certificate is shown, as upstream does of kubelets and workloads unless it is
 /// told their authority; that the peer holds its key is proved all the same.
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
+struct Anyone(Proof);
 
 impl ServerCertVerifier for Anyone {
     fn verify_server_cert(
@@ -156,24 +157,22 @@ impl ServerCertVerifier for Anyone {
         &self,
         message: &[u8],
         cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, cert, dss, algorithms)
+        signed: &DigitallySignedStruct,
+    ) -> Proved {
+        self.0.tls12(message, cert, signed)
     }
 
     fn verify_tls13_signature(
         &self,
         message: &[u8],
         cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, cert, dss, algorithms)
+        signed: &DigitallySignedStruct,
+    ) -> Proved {
+        self.0.tls13(message, cert, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.0.schemes()
     }
 }
 

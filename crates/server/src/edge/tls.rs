@@ -9,7 +9,10 @@ use std::sync::Arc;
 use rustls::{
     DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
     client::danger::HandshakeSignatureValid,
-    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+    crypto::{
+        CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature,
+        verify_tls13_signature,
+    },
     pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject},
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
@@ -60,7 +63,7 @@ impl Tls {
             }
             builder.with_client_cert_verifier(Arc::new(AnyClient {
                 hints: roots.subjects(),
-                provider,
+                proof: Proof::by(&provider),
             }))
         };
         let mut config = builder
@@ -99,11 +102,46 @@ pub(super) fn read_certificates(
     Ok(certificates)
 }
 
+/// Proves that a peer holds the key of the certificate that it shows.
+#[derive(Debug)]
+pub(super) struct Proof(WebPkiSupportedAlgorithms);
+
+impl Proof {
+    pub(super) fn by(provider: &CryptoProvider) -> Self {
+        Self(provider.signature_verification_algorithms)
+    }
+
+    pub(super) fn tls12(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Proved {
+        verify_tls12_signature(message, cert, signed, &self.0)
+    }
+
+    pub(super) fn tls13(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Proved {
+        verify_tls13_signature(message, cert, signed, &self.0)
+    }
+
+    pub(super) fn schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+}
+
+/// What a proof comes to.
+pub(super) type Proved = Result<HandshakeSignatureValid, rustls::Error>;
+
 /// Takes any certificate whose key the peer holds; `identify` judges it.
 #[derive(Debug)]
 struct AnyClient {
     hints: Vec<DistinguishedName>,
-    provider: Arc<CryptoProvider>,
+    proof: Proof,
 }
 
 impl ClientCertVerifier for AnyClient {
@@ -128,25 +166,21 @@ impl ClientCertVerifier for AnyClient {
         &self,
         message: &[u8],
         cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, cert, dss, algorithms)
+        signed: &DigitallySignedStruct,
+    ) -> Proved {
+        self.proof.tls12(message, cert, signed)
     }
 
     fn verify_tls13_signature(
         &self,
         message: &[u8],
         cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, cert, dss, algorithms)
+        signed: &DigitallySignedStruct,
+    ) -> Proved {
+        self.proof.tls13(message, cert, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.proof.schemes()
     }
 }

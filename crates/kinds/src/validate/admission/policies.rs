@@ -11,8 +11,7 @@ use super::{
     Subject, match_conditions, object_name, rule, selector, static_name,
 };
 use crate::validate::{
-    conditions,
-    go::{self, Go},
+    conditions, gostruct,
     tags::{Change, same},
     texts,
 };
@@ -109,7 +108,9 @@ pub(super) fn validating(subject: &Subject<'_>, found: &mut Findings) {
     }
     if annotations.len() > ANNOTATIONS_MAX {
         let detail = format!("must not have more than {ANNOTATIONS_MAX} auditAnnotations");
-        let shown = annotations.items().map(|one| go::value(&one, &ANNOTATION));
+        let shown = annotations
+            .items()
+            .map(|one| gostruct::of(one.value(), "AuditAnnotation"));
         let shown = Shown::from(&Value::Array(shown.collect()));
         found.push(Error::invalid(annotations.path(), shown, detail));
     }
@@ -125,11 +126,6 @@ pub(super) fn validating(subject: &Subject<'_>, found: &mut Findings) {
     }
     static_name(subject, found);
 }
-
-const ANNOTATION: [(&str, &str, Go); 2] = [
-    ("key", "Key", Go::Text),
-    ("valueExpression", "ValueExpression", Go::Text),
-];
 
 fn param_kind(place: &Place<'_>, found: &mut Findings) {
     let version = place.child("apiVersion");

@@ -8,12 +8,12 @@ use super::{strict_selector, unknown_strategy};
 use crate::validate::{
     Findings, Place, Subject, changes,
     core_group::{self, ClaimRules},
+    gostruct,
     labels::{self, SelectorRules},
     numbers,
     pods::{
         self,
         controllers::{not_selected, runs_forever},
-        gostruct,
     },
     texts,
 };

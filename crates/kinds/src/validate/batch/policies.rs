@@ -9,7 +9,7 @@ use api::{
 };
 
 use super::{indexes, invalid_unseen};
-use crate::validate::{Findings, Place, numbers, pods::gostruct, texts};
+use crate::validate::{Findings, Place, gostruct, numbers, texts};
 
 /// How many rules a policy may have.
 const RULES_MAX: usize = 20;

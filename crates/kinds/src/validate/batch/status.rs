@@ -8,9 +8,7 @@
 use api::{Value, field::Error, time};
 
 use super::{indexes, invalid_unseen};
-use crate::validate::{
-    Findings, Place, Seen, Subject, labels, numbers::non_negative, pods::gostruct,
-};
+use crate::validate::{Findings, Place, Seen, Subject, gostruct, labels, numbers::non_negative};
 
 /// A job and its status, before and after.
 struct Change<'a> {

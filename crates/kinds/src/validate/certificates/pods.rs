@@ -13,11 +13,7 @@ use x509_parser::{
 };
 
 use super::{Findings, Place, Subject, pem, signers, wrong_signature};
-use crate::validate::{
-    conditions,
-    go::{self, Go},
-    labels, tags, texts,
-};
+use crate::validate::{conditions, gostruct, labels, tags, texts};
 
 const UID_LEN_MAX: usize = 128;
 const KEY_BYTES_MAX: usize = 10 * 1024;
@@ -27,31 +23,12 @@ const DAY_SECONDS: i64 = 24 * HOUR_SECONDS;
 const UNVERIFIED: &str = "could not verify proof-of-possession signature";
 const STRANGE_KEY: &str = "unknown public key type; supported types are Ed25519, ECDSA, and RSA";
 
-const SPEC: [(&str, &str, Go); 12] = [
-    ("signerName", "SignerName", Go::Text),
-    ("podName", "PodName", Go::Text),
-    ("podUID", "PodUID", Go::Text),
-    ("serviceAccountName", "ServiceAccountName", Go::Text),
-    ("serviceAccountUID", "ServiceAccountUID", Go::Text),
-    ("nodeName", "NodeName", Go::Text),
-    ("nodeUID", "NodeUID", Go::Text),
-    ("maxExpirationSeconds", "MaxExpirationSeconds", Go::Any),
-    ("pkixPublicKey", "PKIXPublicKey", Go::Any),
-    ("proofOfPossession", "ProofOfPossession", Go::Any),
-    ("stubPKCS10Request", "StubPKCS10Request", Go::Any),
-    (
-        "unverifiedUserAnnotations",
-        "UnverifiedUserAnnotations",
-        Go::Any,
-    ),
-];
-
 pub(super) fn request(subject: &Subject<'_>, found: &mut Findings) {
     let (root, old) = (subject.root(), subject.old_root());
     let spec = root.child("spec");
     if subject.old.is_some() {
         if !tags::same(&spec, &old.child("spec")) {
-            let shown = go::shown(&spec, &SPEC);
+            let shown = gostruct::shown(&spec, "PodCertificateRequestSpec");
             found.push(Error::invalid(spec.path(), shown, "field is immutable"));
         }
         return;

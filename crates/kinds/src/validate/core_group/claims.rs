@@ -11,8 +11,9 @@ use api::{
 
 use super::volumes;
 use crate::validate::{
-    Findings, Place, Subject, changes, diffs,
-    go::{self, Fields, Go},
+    Findings, Place, Subject, changes,
+    difference::difference,
+    gostruct,
     labels::{self, SelectorRules},
     quantities, texts,
 };
@@ -24,37 +25,6 @@ const RESIZING: &[&str] = &[
     "NodeResizeInProgress",
     "NodeResizeInfeasible",
     "NodeResizePending",
-];
-
-const RESOURCES: &Fields = &[
-    ("limits", "Limits", Go::Any),
-    ("requests", "Requests", Go::Any),
-];
-const SOURCE: &Fields = &[
-    ("apiGroup", "APIGroup", Go::Any),
-    ("kind", "Kind", Go::Text),
-    ("name", "Name", Go::Text),
-];
-const SOURCE_REF: &Fields = &[
-    ("apiGroup", "APIGroup", Go::Any),
-    ("kind", "Kind", Go::Text),
-    ("name", "Name", Go::Text),
-    ("namespace", "Namespace", Go::Any),
-];
-const SPEC: &Fields = &[
-    ("accessModes", "AccessModes", Go::Any),
-    ("selector", "Selector", Go::Any),
-    ("resources", "Resources", Go::Struct(RESOURCES)),
-    ("volumeName", "VolumeName", Go::Text),
-    ("storageClassName", "StorageClassName", Go::Any),
-    ("volumeMode", "VolumeMode", Go::Any),
-    ("dataSource", "DataSource", Go::Pointer(SOURCE)),
-    ("dataSourceRef", "DataSourceRef", Go::Pointer(SOURCE_REF)),
-    (
-        "volumeAttributesClassName",
-        "VolumeAttributesClassName",
-        Go::Any,
-    ),
 ];
 
 /// What a claim may hold that a new one may not, because it stands there already.
@@ -172,8 +142,8 @@ fn changed(subject: &Subject<'_>, found: &mut Findings) {
     };
     let (class_now, class_before) = (annotation(&root), annotation(&old));
     let is_bound = root.child("status").child("phase").text() == "Bound";
-    let mut now = go::value(&spec, SPEC);
-    let mut before = go::value(&old_spec, SPEC);
+    let mut now = gostruct::of(spec.value(), "PersistentVolumeClaimSpec");
+    let mut before = gostruct::of(old_spec.value(), "PersistentVolumeClaimSpec");
     let copy = |from: &Value, to: &mut Value, path: &[&str]| match from.at(path) {
         Some(value) => to.set_at(path, value.clone()),
         None => drop(to.remove_at(path)),
@@ -222,7 +192,7 @@ fn changed(subject: &Subject<'_>, found: &mut Findings) {
         copy(&before, &mut now, &["VolumeAttributesClassName"]);
     }
     if now != before {
-        let diff = diffs::diff(&before, &now);
+        let diff = difference(&before, &now);
         let why = format!(
             "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n{diff}"
         );

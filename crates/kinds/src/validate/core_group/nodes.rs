@@ -9,22 +9,11 @@ use api::{
     names::validate,
 };
 
-use crate::validate::{
-    Findings, Place, Subject, addresses,
-    go::{self, Fields, Go},
-    labels, quantities, texts,
-};
+use crate::validate::{Findings, Place, Subject, addresses, gostruct, labels, quantities, texts};
 
 const EFFECTS: &[&str] = &["NoSchedule", "PreferNoSchedule", "NoExecute"];
 const RANGES_MOVED: &str = "node updates may not change podCIDR except from \"\" to valid";
 
-const TAINT: &Fields = &[
-    ("key", "Key", Go::Text),
-    ("value", "Value", Go::Text),
-    ("effect", "Effect", Go::Text),
-    ("timeAdded", "TimeAdded", Go::Any),
-];
-const ADDRESS: &Fields = &[("type", "Type", Go::Text), ("address", "Address", Go::Text)];
 /// Checks a node.
 pub(super) fn node(subject: &Subject<'_>, found: &mut Findings) {
     let root = subject.root();
@@ -60,7 +49,7 @@ pub(super) fn changed(subject: &Subject<'_>, found: &mut Findings) {
             .iter()
             .any(|one| Some(one) == address.value())
         {
-            let shown = go::shown(&address, ADDRESS);
+            let shown = gostruct::shown(&address, "NodeAddress");
             found.push(Error::duplicate(address.path(), shown));
         }
     }
@@ -116,7 +105,7 @@ fn taints(spec: &Place<'_>, found: &mut Findings) {
             .iter()
             .any(|other| same(taint, other))
         {
-            let mut error = Error::duplicate(&path, go::shown(&place, TAINT));
+            let mut error = Error::duplicate(&path, gostruct::shown(&place, "Taint"));
             "taints must be unique by key and effect pair".clone_into(&mut error.detail);
             found.push(error);
         }

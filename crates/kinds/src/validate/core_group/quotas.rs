@@ -12,39 +12,12 @@ use api::{
     names::validate,
 };
 
-use crate::validate::{
-    Findings, Place, Subject, changes,
-    go::{self, Fields, Go},
-    quantities,
-};
+use crate::validate::{Findings, Place, Subject, changes, gostruct, quantities};
 
 /// Amounts up to here are compared in thousandths.
 const MILLI_MAX: i64 = i64::MAX / 1000;
 
 const LIMITED: [&str; 3] = ["Container", "PersistentVolumeClaim", "Pod"];
-
-/// Resources that quotas know beside huge pages.
-const QUOTAS: [&str; 19] = [
-    "cpu",
-    "memory",
-    "ephemeral-storage",
-    "requests.cpu",
-    "requests.memory",
-    "requests.storage",
-    "requests.ephemeral-storage",
-    "limits.cpu",
-    "limits.memory",
-    "limits.ephemeral-storage",
-    "pods",
-    "resourcequotas",
-    "services",
-    "replicationcontrollers",
-    "secrets",
-    "persistentvolumeclaims",
-    "configmaps",
-    "services.nodeports",
-    "services.loadbalancers",
-];
 
 /// What can be counted of some pods only.
 const OF_PODS: &[&str] = &[
@@ -70,17 +43,6 @@ const SCOPES: [(&str, &[&str]); 7] = [
         &["persistentvolumeclaims", "requests.storage"],
     ),
 ];
-
-const REQUIREMENT: &Fields = &[
-    ("scopeName", "ScopeName", Go::Text),
-    ("operator", "Operator", Go::Text),
-    ("values", "Values", Go::Any),
-];
-const SELECTOR: &Fields = &[(
-    "matchExpressions",
-    "MatchExpressions",
-    Go::List(REQUIREMENT),
-)];
 
 /// Checks limits.
 pub(super) fn limits(subject: &Subject<'_>, found: &mut Findings) {
@@ -310,7 +272,8 @@ fn amounts(amounts: &Place<'_>, found: &mut Findings) {
 }
 
 fn is_of_quotas(name: &str) -> bool {
-    QUOTAS.contains(&name) || quantities::is_huge_pages_of_quota(name)
+    // What volumes ask for is counted as `requests.storage`.
+    name != "storage" && quantities::is_standard(name)
 }
 
 /// Whether a scope can narrow this resource; resources of others are not looked at.
@@ -372,7 +335,7 @@ fn selector(spec: &Place<'_>, found: &mut Findings) {
             refuse("scopeName", scope.into(), "unsupported scope");
         }
         for _ in names.iter().filter(|name| !narrows(scope, name)) {
-            let shown = go::shown(&selector, SELECTOR);
+            let shown = gostruct::shown(&selector, "ScopeSelector");
             let why = "unsupported scope applied to resource";
             found.push(Error::invalid(expressions.path(), shown, why));
         }

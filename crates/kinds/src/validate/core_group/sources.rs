@@ -6,11 +6,7 @@
 use api::{field::Error, names::validate};
 
 use super::volumes;
-use crate::validate::{
-    Findings, Place,
-    go::{Fields, Go},
-    texts,
-};
+use crate::validate::{Findings, Place, pods, texts};
 
 /// Checks one kind of source.
 type Rule = fn(&Place<'_>, &mut Findings);
@@ -18,7 +14,12 @@ type Rule = fn(&Place<'_>, &mut Findings);
 /// The kinds in the order in which upstream looks at them: field, its name in two kinds of errors,
 /// what is wrong with one.
 const KINDS: &[(&str, &str, &str, Rule)] = &[
-    ("hostPath", "hostPath", "hostPath", host_path),
+    (
+        "hostPath",
+        "hostPath",
+        "hostPath",
+        pods::volumes::host_path_source,
+    ),
     (
         "gcePersistentDisk",
         "gcePersistentDisk",
@@ -207,24 +208,6 @@ fn lun(place: &Place<'_>, found: &mut Findings) {
     }
 }
 
-fn host_path(place: &Place<'_>, found: &mut Findings) {
-    const TYPES: &[&str] = &[
-        "",
-        "BlockDevice",
-        "CharDevice",
-        "Directory",
-        "DirectoryOrCreate",
-        "File",
-        "FileOrCreate",
-        "Socket",
-    ];
-    let path = place.child("path");
-    if texts::require(&path, "", found) {
-        texts::no_backsteps(&path, found);
-        texts::optional_choice(&place.child("type"), TYPES, found);
-    }
-}
-
 fn flocker(place: &Place<'_>, found: &mut Findings) {
     let (name, id) = (place.child("datasetName"), place.child("datasetUUID"));
     match (name.text(), id.text()) {
@@ -406,217 +389,3 @@ fn azure_disk(place: &Place<'_>, found: &mut Findings) {
         _ => {}
     }
 }
-
-const SECRET: &Fields = &[
-    ("name", "Name", Go::Text),
-    ("namespace", "Namespace", Go::Text),
-];
-/// A reference to any object.
-pub(in crate::validate) const OBJECT: &Fields = &[
-    ("kind", "Kind", Go::Text),
-    ("namespace", "Namespace", Go::Text),
-    ("name", "Name", Go::Text),
-    ("uid", "UID", Go::Text),
-    ("apiVersion", "APIVersion", Go::Text),
-    ("resourceVersion", "ResourceVersion", Go::Text),
-    ("fieldPath", "FieldPath", Go::Text),
-];
-const DISK: &Fields = &[
-    ("pdName", "PDName", Go::Text),
-    ("fsType", "FSType", Go::Text),
-    ("partition", "Partition", Go::Number),
-    ("readOnly", "ReadOnly", Go::Flag),
-];
-const BLOCK_STORE: &Fields = &[
-    ("volumeID", "VolumeID", Go::Text),
-    ("fsType", "FSType", Go::Text),
-    ("partition", "Partition", Go::Number),
-    ("readOnly", "ReadOnly", Go::Flag),
-];
-const HOST_PATH: &Fields = &[("path", "Path", Go::Text), ("type", "Type", Go::Any)];
-const GLUSTERFS: &Fields = &[
-    ("endpoints", "EndpointsName", Go::Text),
-    ("path", "Path", Go::Text),
-    ("readOnly", "ReadOnly", Go::Flag),
-    ("endpointsNamespace", "EndpointsNamespace", Go::Any),
-];
-const NFS: &Fields = &[
-    ("server", "Server", Go::Text),
-    ("path", "Path", Go::Text),
-    ("readOnly", "ReadOnly", Go::Flag),
-];
-const RBD: &Fields = &[
-    ("monitors", "CephMonitors", Go::Any),
-    ("image", "RBDImage", Go::Text),
-    ("fsType", "FSType", Go::Text),
-    ("pool", "RBDPool", Go::Text),
-    ("user", "RadosUser", Go::Text),
-    ("keyring", "Keyring", Go::Text),
-    ("secretRef", "SecretRef", Go::Pointer(SECRET)),
-    ("readOnly", "ReadOnly", Go::Flag),
-];
-const ISCSI: &Fields = &[
-    ("targetPortal", "TargetPortal", Go::Text),
-    ("iqn", "IQN", Go::Text),
-    ("lun", "Lun", Go::Number),
-    ("iscsiInterface", "ISCSIInterface", Go::Text),
-    ("fsType", "FSType", Go::Text),
-    ("readOnly", "ReadOnly", Go::Flag),
-    ("portals", "Portals", Go::Any),
-    ("chapAuthDiscovery", "DiscoveryCHAPAuth", Go::Flag),
-    ("chapAuthSession", "SessionCHAPAuth", Go::Flag),
-    ("secretRef", "SecretRef", Go::Pointer(SECRET)),
-    ("initiatorName", "InitiatorName", Go::Any),
-];
-const CINDER: &Fields = &[
-    ("volumeID", "VolumeID", Go::Text),
-    ("fsType", "FSType", Go::Text),
-    ("readOnly", "ReadOnly", Go::Flag),
-    ("secretRef", "SecretRef", Go::Pointer(SECRET)),
-];
-const CEPHFS: &Fields = &[
-    ("monitors", "Monitors", Go::Any),
-    ("path", "Path", Go::Text),
-    ("user", "User", Go::Text),
-    ("secretFile", "SecretFile", Go::Text),
-    ("secretRef", "SecretRef", Go::Pointer(SECRET)),
-    ("readOnly", "ReadOnly", Go::Flag),
-];
-const FC: &Fields = &[
-    ("targetWWNs", "TargetWWNs", Go::Any),
-    ("lun", "Lun", Go::Any),
-    ("fsType", "FSType", Go::Text),
-    ("readOnly", "ReadOnly", Go::Flag),
-    ("wwids", "WWIDs", Go::Any),
-];
-const FLOCKER: &Fields = &[
-    ("datasetName", "DatasetName", Go::Text),
-    ("datasetUUID", "DatasetUUID", Go::Text),
-];
-const FLEX: &Fields = &[
-    ("driver", "Driver", Go::Text),
-    ("fsType", "FSType", Go::Text),
-    ("secretRef", "SecretRef", Go::Pointer(SECRET)),
-    ("readOnly", "ReadOnly", Go::Flag),
-    ("options", "Options", Go::Any),
-];
-const AZURE_FILE: &Fields = &[
-    ("secretName", "SecretName", Go::Text),
-    ("shareName", "ShareName", Go::Text),
-    ("readOnly", "ReadOnly", Go::Flag),
-    ("secretNamespace", "SecretNamespace", Go::Any),
-];
-const VSPHERE: &Fields = &[
-    ("volumePath", "VolumePath", Go::Text),
-    ("fsType", "FSType", Go::Text),
-    ("storagePolicyName", "StoragePolicyName", Go::Text),
-    ("storagePolicyID", "StoragePolicyID", Go::Text),
-];
-const QUOBYTE: &Fields = &[
-    ("registry", "Registry", Go::Text),
-    ("volume", "Volume", Go::Text),
-    ("readOnly", "ReadOnly", Go::Flag),
-    ("user", "User", Go::Text),
-    ("group", "Group", Go::Text),
-    ("tenant", "Tenant", Go::Text),
-];
-const AZURE_DISK: &Fields = &[
-    ("diskName", "DiskName", Go::Text),
-    ("diskURI", "DataDiskURI", Go::Text),
-    ("cachingMode", "CachingMode", Go::Any),
-    ("fsType", "FSType", Go::Any),
-    ("readOnly", "ReadOnly", Go::Any),
-    ("kind", "Kind", Go::Any),
-];
-const PHOTON: &Fields = &[("pdID", "PdID", Go::Text), ("fsType", "FSType", Go::Text)];
-const PORTWORX: &Fields = &[
-    ("volumeID", "VolumeID", Go::Text),
-    ("fsType", "FSType", Go::Text),
-    ("readOnly", "ReadOnly", Go::Flag),
-];
-const SCALEIO: &Fields = &[
-    ("gateway", "Gateway", Go::Text),
-    ("system", "System", Go::Text),
-    ("secretRef", "SecretRef", Go::Pointer(SECRET)),
-    ("sslEnabled", "SSLEnabled", Go::Flag),
-    ("protectionDomain", "ProtectionDomain", Go::Text),
-    ("storagePool", "StoragePool", Go::Text),
-    ("storageMode", "StorageMode", Go::Text),
-    ("volumeName", "VolumeName", Go::Text),
-    ("fsType", "FSType", Go::Text),
-    ("readOnly", "ReadOnly", Go::Flag),
-];
-const LOCAL: &Fields = &[("path", "Path", Go::Text), ("fsType", "FSType", Go::Any)];
-const STORAGEOS: &Fields = &[
-    ("volumeName", "VolumeName", Go::Text),
-    ("volumeNamespace", "VolumeNamespace", Go::Text),
-    ("fsType", "FSType", Go::Text),
-    ("readOnly", "ReadOnly", Go::Flag),
-    ("secretRef", "SecretRef", Go::Pointer(OBJECT)),
-];
-const CSI: &Fields = &[
-    ("driver", "Driver", Go::Text),
-    ("volumeHandle", "VolumeHandle", Go::Text),
-    ("readOnly", "ReadOnly", Go::Flag),
-    ("fsType", "FSType", Go::Text),
-    ("volumeAttributes", "VolumeAttributes", Go::Any),
-    (
-        "controllerPublishSecretRef",
-        "ControllerPublishSecretRef",
-        Go::Pointer(SECRET),
-    ),
-    (
-        "nodeStageSecretRef",
-        "NodeStageSecretRef",
-        Go::Pointer(SECRET),
-    ),
-    (
-        "nodePublishSecretRef",
-        "NodePublishSecretRef",
-        Go::Pointer(SECRET),
-    ),
-    (
-        "controllerExpandSecretRef",
-        "ControllerExpandSecretRef",
-        Go::Pointer(SECRET),
-    ),
-    (
-        "nodeExpandSecretRef",
-        "NodeExpandSecretRef",
-        Go::Pointer(SECRET),
-    ),
-];
-
-/// All kinds, as Go holds them.
-pub(super) const SOURCES: &Fields = &[
-    ("gcePersistentDisk", "GCEPersistentDisk", Go::Pointer(DISK)),
-    (
-        "awsElasticBlockStore",
-        "AWSElasticBlockStore",
-        Go::Pointer(BLOCK_STORE),
-    ),
-    ("hostPath", "HostPath", Go::Pointer(HOST_PATH)),
-    ("glusterfs", "Glusterfs", Go::Pointer(GLUSTERFS)),
-    ("nfs", "NFS", Go::Pointer(NFS)),
-    ("rbd", "RBD", Go::Pointer(RBD)),
-    ("iscsi", "ISCSI", Go::Pointer(ISCSI)),
-    ("cinder", "Cinder", Go::Pointer(CINDER)),
-    ("cephfs", "CephFS", Go::Pointer(CEPHFS)),
-    ("fc", "FC", Go::Pointer(FC)),
-    ("flocker", "Flocker", Go::Pointer(FLOCKER)),
-    ("flexVolume", "FlexVolume", Go::Pointer(FLEX)),
-    ("azureFile", "AzureFile", Go::Pointer(AZURE_FILE)),
-    ("vsphereVolume", "VsphereVolume", Go::Pointer(VSPHERE)),
-    ("quobyte", "Quobyte", Go::Pointer(QUOBYTE)),
-    ("azureDisk", "AzureDisk", Go::Pointer(AZURE_DISK)),
-    (
-        "photonPersistentDisk",
-        "PhotonPersistentDisk",
-        Go::Pointer(PHOTON),
-    ),
-    ("portworxVolume", "PortworxVolume", Go::Pointer(PORTWORX)),
-    ("scaleIO", "ScaleIO", Go::Pointer(SCALEIO)),
-    ("local", "Local", Go::Pointer(LOCAL)),
-    ("storageos", "StorageOS", Go::Pointer(STORAGEOS)),
-    ("csi", "CSI", Go::Pointer(CSI)),
-];

@@ -9,8 +9,10 @@ use api::{
     names::validate,
 };
 
-use super::sources::{self, SOURCES};
-use crate::validate::{Findings, Place, Subject, changes, diffs, go, quantities, texts};
+use super::sources;
+use crate::validate::{
+    Findings, Place, Subject, changes, difference::difference, gostruct, quantities, texts,
+};
 
 /// How a volume is used.
 pub(super) const MODES: &[&str] = &["Block", "Filesystem"];
@@ -254,8 +256,8 @@ fn mount_options(root: &Place<'_>, found: &mut Findings) {
 fn changed(subject: &Subject<'_>, found: &mut Findings) {
     let (root, old) = (subject.root(), subject.old_root());
     let (spec, old) = (root.child("spec"), old.child("spec"));
-    let mut now = go::value(&spec, SOURCES);
-    let before = go::value(&old, SOURCES);
+    let mut now = gostruct::of(spec.value(), "PersistentVolumeSource");
+    let before = gostruct::of(old.value(), "PersistentVolumeSource");
     let expand = ["CSI", "ControllerExpandSecretRef"];
     let is_null =
         |value: &api::Value, path: &[&str]| value.at(path).is_none_or(api::Value::is_null);
@@ -266,7 +268,7 @@ fn changed(subject: &Subject<'_>, found: &mut Findings) {
     }
     if now != before {
         let path = spec.path().child("persistentvolumesource");
-        let diff = diffs::diff(&before, &now);
+        let diff = difference(&before, &now);
         let why = format!("spec.persistentvolumesource is immutable after creation\n{diff}");
         found.push(Error::forbidden(&path, why));
     }

@@ -2,13 +2,7 @@
 
 use api::{Value, field::Error, names::validate};
 
-use crate::validate::{
-    Findings, Place, Subject, addresses, changes,
-    go::{self, Fields, Go},
-    texts,
-};
-
-const RANGE: &Fields = &[("cidrs", "CIDRs", Go::Any)];
+use crate::validate::{Findings, Place, Subject, addresses, changes, gostruct, texts};
 
 /// Checks an address; its name is the address.
 pub(super) fn address(subject: &Subject<'_>, found: &mut Findings) {
@@ -85,7 +79,7 @@ fn cidrs(spec: &Place<'_>, found: &mut Findings) {
         0 => return found.required(&cidrs, "at least one CIDR required"),
         1 | 2 => {}
         _ => {
-            let shown = go::shown(spec, RANGE);
+            let shown = gostruct::shown(spec, "ServiceCIDRSpec");
             let why = "may only hold up to 2 values";
             return found.push(Error::invalid(cidrs.path(), shown, why));
         }

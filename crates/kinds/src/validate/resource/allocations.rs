@@ -8,11 +8,7 @@ use super::{
     configuration, driver, driver_by_rule, driver_of, raw_object, toleration, toleration_by_rule,
     unique, words,
 };
-use crate::validate::{
-    conditions,
-    go::{self, Go},
-    texts,
-};
+use crate::validate::{conditions, gostruct, texts};
 
 const RESERVED_MAX: usize = 256;
 const RESULTS_MAX: usize = 32;
@@ -23,13 +19,6 @@ const ADDRESSES_MAX: usize = 16;
 const INTERFACE_LEN_MAX: usize = 256;
 const HARDWARE_LEN_MAX: usize = 128;
 const DEVICE_KEYS: [&str; 4] = ["driver", "device", "pool", "shareID"];
-
-const DEVICE: [(&str, &str, Go); 4] = [
-    ("driver", "Driver", Go::Text),
-    ("pool", "Pool", Go::Text),
-    ("device", "Device", Go::Text),
-    ("shareID", "ShareID", Go::Text),
-];
 
 pub(super) fn status(subject: &Subject<'_>, found: &mut Findings) {
     let (root, old) = (subject.root(), subject.old_root());
@@ -88,7 +77,7 @@ fn device(device: &Place<'_>, allocation: &Place<'_>, found: &mut Findings) {
     let results = results.and_then(Value::as_array).unwrap_or_default();
     if !results.iter().any(|one| is_same_device(one, device)) {
         let detail = "must be an allocated device in the claim";
-        let shown = go::shown(device, &DEVICE);
+        let shown = gostruct::shown(device, "SharedDeviceID");
         found.push(Error::invalid(device.path(), shown, detail));
     }
     let list = device.child("conditions");

@@ -10,10 +10,7 @@ use super::{
     CONFIG_MAX, Change, Findings, Place, SELECTORS_MAX, Subject, configuration, driver_of,
     selectors, toleration, toleration_by_rule, unique, words,
 };
-use crate::validate::{
-    go::{self, Go},
-    labels, tags, texts,
-};
+use crate::validate::{gostruct, labels, tags, texts};
 
 const REQUESTS_MAX: usize = 32;
 const CONSTRAINTS_MAX: usize = 32;
@@ -65,7 +62,10 @@ fn shown_template(spec: &Place<'_>) -> Shown {
     for (name, value) in metadata.entries() {
         shown.insert(name, value.value().cloned().unwrap_or_default());
     }
-    shown.insert("Spec", go::value(&spec.child("spec"), &SPEC));
+    shown.insert(
+        "Spec",
+        gostruct::of(spec.child("spec").value(), "ResourceClaimSpec"),
+    );
     Shown::from(&Value::Object(shown))
 }
 
@@ -262,58 +262,3 @@ fn asked_by_rule(request: &Change<'_>, found: &mut Findings) {
         toleration_by_rule(&one, found);
     }
 }
-
-const CAPACITY: [(&str, &str, Go); 1] = [("requests", "Requests", Go::Any)];
-const CEL: [(&str, &str, Go); 1] = [("expression", "Expression", Go::Text)];
-const SELECTOR: [(&str, &str, Go); 1] = [("cel", "CEL", Go::Pointer(&CEL))];
-const TOLERATION: [(&str, &str, Go); 5] = [
-    ("key", "Key", Go::Text),
-    ("operator", "Operator", Go::Text),
-    ("value", "Value", Go::Text),
-    ("effect", "Effect", Go::Text),
-    ("tolerationSeconds", "TolerationSeconds", Go::Any),
-];
-const EXACTLY: [(&str, &str, Go); 8] = [
-    ("deviceClassName", "DeviceClassName", Go::Text),
-    ("selectors", "Selectors", Go::List(&SELECTOR)),
-    ("allocationMode", "AllocationMode", Go::Text),
-    ("count", "Count", Go::Number),
-    ("adminAccess", "AdminAccess", Go::Any),
-    ("tolerations", "Tolerations", Go::List(&TOLERATION)),
-    ("capacity", "Capacity", Go::Pointer(&CAPACITY)),
-    ("derivedAttributes", "DerivedAttributes", Go::Any),
-];
-const ALTERNATIVE: [(&str, &str, Go); 8] = [
-    ("name", "Name", Go::Text),
-    ("deviceClassName", "DeviceClassName", Go::Text),
-    ("selectors", "Selectors", Go::List(&SELECTOR)),
-    ("allocationMode", "AllocationMode", Go::Text),
-    ("count", "Count", Go::Number),
-    ("tolerations", "Tolerations", Go::List(&TOLERATION)),
-    ("capacity", "Capacity", Go::Pointer(&CAPACITY)),
-    ("derivedAttributes", "DerivedAttributes", Go::Any),
-];
-const REQUEST: [(&str, &str, Go); 3] = [
-    ("name", "Name", Go::Text),
-    ("exactly", "Exactly", Go::Pointer(&EXACTLY)),
-    ("firstAvailable", "FirstAvailable", Go::List(&ALTERNATIVE)),
-];
-const CONSTRAINT: [(&str, &str, Go); 3] = [
-    ("requests", "Requests", Go::Any),
-    ("matchAttribute", "MatchAttribute", Go::Any),
-    ("distinctAttribute", "DistinctAttribute", Go::Any),
-];
-const OPAQUE: [(&str, &str, Go); 2] = [
-    ("driver", "Driver", Go::Text),
-    ("parameters", "Parameters", Go::Any),
-];
-const CONFIG: [(&str, &str, Go); 2] = [
-    ("requests", "Requests", Go::Any),
-    ("opaque", "Opaque", Go::Pointer(&OPAQUE)),
-];
-const DEVICES: [(&str, &str, Go); 3] = [
-    ("requests", "Requests", Go::List(&REQUEST)),
-    ("constraints", "Constraints", Go::List(&CONSTRAINT)),
-    ("config", "Config", Go::List(&CONFIG)),
-];
-const SPEC: [(&str, &str, Go); 1] = [("devices", "Devices", Go::Struct(&DEVICES))];

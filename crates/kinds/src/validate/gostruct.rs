@@ -11,7 +11,7 @@ use api::{Object, Text, Value, field::Shown};
 
 use crate::validate::Place;
 
-const STRUCTS: &str = include_str!("../../../data/structs.txt");
+const STRUCTS: &str = include_str!("../../data/structs.txt");
 
 /// Returns a struct as errors print it.
 pub(crate) fn shown(place: &Place<'_>, name: &str) -> Shown {
