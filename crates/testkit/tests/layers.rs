@@ -112,18 +112,12 @@ fn a_wrong_arrow_is_found() {
 }
 
 /// What the server may name: file, literal and why.
-const NAMES_ALLOWED: [(&str, &str, &str); 7] = [
+const NAMES_ALLOWED: [(&str, &str, &str); 5] = [
     (
         "request/path.rs",
         "namespaces",
         "a word of the grammar of paths",
     ),
-    (
-        "request/fuzz.rs",
-        "namespaces",
-        "a seed of paths for the fuzzer",
-    ),
-    ("request/fuzz.rs", "pods", "a seed of paths for the fuzzer"),
     (
         "impersonate.rs",
         "serviceaccounts",
