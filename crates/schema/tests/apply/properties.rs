@@ -368,19 +368,25 @@ fn what_somebody_owns_is_there_and_nothing_unremoved_is_lost() {
         let lost = change.removed.recursive_difference(&meta);
         let left = apply::fields(&subject.shape, &after).expect("it has fields");
         let others = owned_by_others(&before, "a");
+        let is_gone = |part: &[apply::Element]| !left.has(part) && below(&left, part).is_empty();
         lost.for_each(&mut |path| {
             let shown: String = path.iter().map(ToString::to_string).collect();
-            assert!(!others.has(path), "{which}: {shown} was lost to somebody");
+            let mut parts = (1..=path.len()).map(|end| &path[..end]);
+            // An item of a list goes with whoever owns it, and with it what others own in it.
+            let is_item = |part: &[apply::Element]| {
+                part.len() < path.len() && mine.has(part) && !others.has(part) && is_gone(part)
+            };
+            assert!(
+                !others.has(path) || parts.clone().any(is_item),
+                "{which}: {shown} was lost to somebody"
+            );
             // What is gone was the applier's own and is not in what it applied, or lay in what is
             // gone with all that was the applier's: a default that nobody owns.
-            let inside = (1..=path.len()).any(|end| mine.has(&path[..end]));
-            let within = (1..=path.len()).any(|end| {
-                let part = &path[..end];
-                let is_gone = !left.has(part) && below(&left, part).is_empty();
-                is_gone && !below(&mine, part).is_empty()
-            });
+            let is_own = |part: &[apply::Element]| {
+                mine.has(part) || (is_gone(part) && !below(&mine, part).is_empty())
+            };
             assert!(
-                inside || within || before.is_null(),
+                parts.any(is_own) || before.is_null(),
                 "{which}: {shown} was lost"
             );
         });
