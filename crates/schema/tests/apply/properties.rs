@@ -367,18 +367,26 @@ fn what_somebody_owns_is_there_and_nothing_unremoved_is_lost() {
         meta.insert(&[apply::Element::Field(Text::from("apiVersion"))]);
         let lost = change.removed.recursive_difference(&meta);
         let left = apply::fields(&subject.shape, &after).expect("it has fields");
+        let had = apply::fields(&subject.shape, &before).expect("it has fields");
         let others = owned_by_others(&before, "a");
         let is_gone = |part: &[apply::Element]| !left.has(part) && below(&left, part).is_empty();
         lost.for_each(&mut |path| {
             let shown: String = path.iter().map(ToString::to_string).collect();
             let mut parts = (1..=path.len()).map(|end| &path[..end]);
+            // What is emptied by taking the applier's own out of it goes with that.
+            let is_hollow = |path: &[apply::Element]| {
+                let parts = below(&had, path);
+                !parts.is_empty() && parts.iter().all(|part| mine.has(part))
+            };
             // An item of a list goes with whoever owns it, and with it what others own in it.
             let is_item = |part: &[apply::Element]| {
                 part.len() < path.len() && mine.has(part) && !others.has(part) && is_gone(part)
             };
             assert!(
-                !others.has(path) || parts.clone().any(is_item),
-                "{which}: {shown} was lost to somebody"
+                !others.has(path) || parts.clone().any(is_item) || is_hollow(path),
+                "{which}: {shown} was lost to somebody: {} became {}",
+                crate::shown(&before),
+                crate::shown(&after)
             );
             // What is gone was the applier's own and is not in what it applied, or lay in what is
             // gone with all that was the applier's: a default that nobody owns.
@@ -386,18 +394,20 @@ fn what_somebody_owns_is_there_and_nothing_unremoved_is_lost() {
                 mine.has(part) || (is_gone(part) && !below(&mine, part).is_empty())
             };
             assert!(
-                parts.any(is_own) || before.is_null(),
-                "{which}: {shown} was lost"
+                parts.any(is_own) || before.is_null() || is_hollow(path),
+                "{which}: {shown} was lost: {} became {}",
+                crate::shown(&before),
+                crate::shown(&after)
             );
         });
     });
 }
 
-fn below(set: &Set, path: &[apply::Element]) -> Vec<String> {
+fn below(set: &Set, path: &[apply::Element]) -> Vec<Vec<apply::Element>> {
     let mut found = Vec::new();
     set.for_each(&mut |member| {
         if member.len() > path.len() && member.starts_with(path) {
-            found.push(member.iter().map(ToString::to_string).collect());
+            found.push(member.to_vec());
         }
     });
     found
