@@ -9,6 +9,7 @@
 
 mod decode;
 mod events;
+mod flow;
 mod read;
 mod resolve;
 mod write;

@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 use super::{
     YamlError, YamlParsed, decode,
     events::{self, Event},
+    flow,
 };
 use crate::json::DEPTH_MAX;
 
@@ -20,6 +21,9 @@ use crate::json::DEPTH_MAX;
 /// [`YamlError`], with upstream's text.
 pub fn read(bytes: &[u8]) -> Result<YamlParsed, YamlError> {
     let text = text_of(bytes)?;
+    if let Some(done) = flow::read(&text) {
+        return Ok(done);
+    }
     // The quick parser takes directives that upstream refuses; nobody writes them.
     if (text.starts_with('%') || text.contains("\n%"))
         && let Some(done) = read_exactly(&text)
@@ -55,7 +59,7 @@ fn read_exactly(text: &str) -> Option<Result<YamlParsed, YamlError>> {
     }
 }
 
-fn read_with<'a>(
+pub(super) fn read_with<'a>(
     events: impl Iterator<Item = Result<Event<'a>, YamlError>>,
 ) -> Result<YamlParsed, YamlError> {
     decode::decode(&Nodes::read(events)?)
