@@ -198,6 +198,16 @@ impl Set {
         })
     }
 
+    /// Returns whether the other set has all that this one has.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.nodes.iter().all(|node| {
+            other.get(&node.element).is_some_and(|found| {
+                (found.member || !node.member) && node.below.is_within(&found.below)
+            })
+        })
+    }
+
     /// Returns what is in this set and not in the other. What lies below a member of the other
     /// stays.
     #[must_use]

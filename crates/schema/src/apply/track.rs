@@ -268,10 +268,15 @@ impl Writer<'_> {
     ) -> Result<(Value, Owners), OwnershipError> {
         let task = self.task();
         let me = self.identity(Operation::Apply);
+        if self.manager != KUBECTL {
+            let mut owners = owners;
+            let merged = task.apply(live, applied, &mut owners, &me, force)?;
+            return Ok((merged, owners));
+        }
         let mut tried = owners.clone();
         let mut conflicts = match task.apply(live, applied, &mut tried, &me, force) {
             Ok(merged) => return Ok((merged, tried)),
-            Err(OwnershipError::Conflicts(conflicts)) if self.manager == KUBECTL => conflicts,
+            Err(OwnershipError::Conflicts(conflicts)) => conflicts,
             Err(error) => return Err(error),
         };
         // What client-side apply of the same tool wrote last is its own.

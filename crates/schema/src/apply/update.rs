@@ -321,6 +321,9 @@ impl<'a> Task<'a> {
         if let Some(resets) = self.versions.resets(self.version) {
             set.take_out(resets);
         }
+        // Who names all that they named before drops nothing, and pruning would put all of it back.
+        let dropping =
+            last.filter(|last| last.version != self.version || !last.set.is_within(&set));
         owners.put(
             me.clone(),
             Owned {
@@ -328,7 +331,7 @@ impl<'a> Task<'a> {
                 version: self.version.into(),
             },
         );
-        let new = match last.filter(|last| !last.set.is_empty()) {
+        let new = match dropping.filter(|last| !last.set.is_empty()) {
             Some(last) => self.prune(merged, owners, &last)?,
             None => merged,
         };
