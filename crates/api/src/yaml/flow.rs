@@ -77,10 +77,19 @@ mod tests {
     fn takes_what_means_the_same() {
         check("{}", true);
         check(r#"{"b":1,"a":[true,false,null,-7,0,-0],"":""}"#, true);
-        check(r##"{"a": "yes", "b": "1", "c": "~", "d" : "# no: comment"}"##, true);
+        check(
+            r##"{"a": "yes", "b": "1", "c": "~", "d" : "# no: comment"}"##,
+            true,
+        );
         check(r#"{"a":"x\n\t\"\\ \b\f\r é 漢 \\u0041"}"#, true);
-        check(r#"{"a":9223372036854775807,"b":-9223372036854775808}"#, true);
-        check(r#"{"a":{"b":[{"c":[]},{"d":{}}]},"&x":"*x","!t":"%"}"#, true);
+        check(
+            r#"{"a":9223372036854775807,"b":-9223372036854775808}"#,
+            true,
+        );
+        check(
+            r#"{"a":{"b":[{"c":[]},{"d":{}}]},"&x":"*x","!t":"%"}"#,
+            true,
+        );
         check(r#"{"a":"  spaces  ","- b":"? c"}"#, true);
     }
 
