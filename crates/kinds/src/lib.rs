@@ -31,7 +31,7 @@ mod shapes;
 mod tables;
 mod validate;
 mod warn;
-mod ways;
+pub mod ways;
 
 use std::sync::Arc;
 

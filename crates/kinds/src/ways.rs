@@ -14,7 +14,7 @@ use schema::{Security, way::Way};
 
 use nodes::NodeProxy;
 use pods::{Log, PodProxy, PortForward, Stream};
-use services::ServiceProxy;
+use services::{ServiceCall, ServiceProxy};
 
 /// Plural and subresource (of the core group) with the way that answers there.
 pub(crate) fn all() -> Vec<(&'static str, &'static str, Arc<dyn Way>)> {
@@ -27,6 +27,12 @@ pub(crate) fn all() -> Vec<(&'static str, &'static str, Arc<dyn Way>)> {
         ("services", "proxy", Arc::new(ServiceProxy)),
         ("nodes", "proxy", Arc::new(NodeProxy)),
     ]
+}
+
+/// Returns the way from a Service to what answers for it, for calls of the server's own: webhooks.
+#[must_use]
+pub fn service_call() -> Arc<dyn Way> {
+    Arc::new(ServiceCall)
 }
 
 /// `NAME`, `NAME:PORT` or `SCHEME:NAME:PORT`.

@@ -60,6 +60,8 @@ pub struct Parts {
     pub tokens: Option<String>,
     /// Who else is believed, and what is allowed.
     pub terms: Terms,
+    /// Certificates (PEM) of who vouches for webhooks that name nobody.
+    pub authorities: Vec<u8>,
     /// Controllers to run: `*`, names, `-name`; empty for none.
     pub controllers: Vec<String>,
     /// How long a stop waits for requests in flight.
@@ -145,7 +147,11 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
     );
     let service_accounts = service_accounts(&parts.identities, &parts.terms)?;
     let offered = Service::all(kinds::offers::all(), &service_accounts);
-    let serving = Arc::new(serving.sharing(Arc::new(services)).offering(offered));
+    let serving = serving
+        .sharing(Arc::new(services))
+        .offering(offered)
+        .calling(kinds::ways::service_call(), parts.authorities);
+    let serving = Arc::new(serving);
     let world = LiveWorld::open(&serving).await.map_err(failure_of)?;
     let directory = match &parts.storage {
         Storage::Embedded(path) => Some(path.clone()),

@@ -78,6 +78,7 @@ pub fn serve(arguments: &ServeArguments, roles: Roles) -> Result<(), Failure> {
             Roles::ServerOnly => Vec::new(),
         },
         terms: Terms::default(),
+        authorities: authorities(),
         patience: compose::DRAIN_PATIENCE,
         clock,
     };
@@ -156,6 +157,22 @@ fn read_tokens(path: &std::path::Path) -> Result<String, Failure> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// Where systems keep the certificates of who vouches for public servers, as Go looks for them.
+const AUTHORITIES: [&str; 6] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// Returns the certificates (PEM) of whom this machine believes; empty if it says nothing of it.
+pub(crate) fn authorities() -> Vec<u8> {
+    let mut found = AUTHORITIES.iter().map(std::fs::read);
+    found.find_map(Result::ok).unwrap_or_default()
 }
 
 /// SIGTERM and Ctrl-C.

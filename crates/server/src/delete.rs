@@ -59,7 +59,7 @@ pub(crate) async fn one(
         200
     };
     if deleted.is_held || resource.kind().traits.returns_deleted {
-        return writer.answer(code, &deleted.object);
+        return writer.answer(code, &deleted.object).await;
     }
     Ok(Answer::Status {
         accepted: writer.call.accepted,
@@ -100,7 +100,7 @@ impl Writer<'_> {
     pub(crate) async fn delete(&mut self, options: &DeleteOptions) -> Result<Deleted, Status> {
         let place = read::place(self.call, self.resource);
         loop {
-            let Some(old) = self.current(&place).await? else {
+            let Some(old) = self.leaving(&place).await? else {
                 return Err(read::not_found(self.call, self.resource));
             };
             self.check_preconditions(options, &old)?;

@@ -37,6 +37,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use crate::{Body, Server, ServerError, phases};
 
 pub use outbound::Outbound;
+pub(crate) use outbound::dial;
 pub use tls::{Tls, TlsMaterial};
 use watchdog::{Activity, Watched};
 

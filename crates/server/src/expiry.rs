@@ -282,7 +282,7 @@ async fn remove(
         };
     }
     // As with upstream's leases nobody is asked, and nobody can hold it.
-    let Some(old) = writer.current(place).await? else {
+    let Some(old) = writer.leaving(place).await? else {
         return Ok(());
     };
     if old.stored.revision == revision {

@@ -16,6 +16,7 @@ pub mod answer;
 mod audit;
 pub mod body;
 pub mod collection;
+mod convert;
 mod crds;
 mod custom;
 mod delete;

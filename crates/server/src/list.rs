@@ -16,6 +16,7 @@ use store::{Revision, StoreError};
 use crate::{
     Answer, Call, Form, Media,
     collection::{Collection, Stored, View},
+    convert::{self, Converter},
     faults,
     media::MetaVersion,
     registry::Resource,
@@ -51,14 +52,14 @@ pub(crate) struct Page {
 /// # Errors
 /// The refusals of options and selectors; 410 and 504 for revisions that cannot be read.
 pub(crate) async fn list(
-    clock: &Clock,
+    (clock, converter): (&Clock, &Converter),
     call: &Call,
     resource: &Resource,
 ) -> Result<Answer, Status> {
     let showing = Showing::of(call, resource)?;
     let selection = Selection::read(resource, &call.path, &call.options)?;
     let plan = Plan::read(&call.options, selection.single(resource).is_some())?;
-    let page = page(clock, resource, &selection, &plan).await?;
+    let page = page((clock, converter), &showing, &selection, &plan).await?;
     answer(&showing, &page)
 }
 
@@ -67,13 +68,54 @@ pub(crate) async fn list(
 /// # Errors
 /// As [`list`].
 pub(crate) async fn page(
+    (clock, converter): (&Clock, &Converter),
+    showing: &Showing,
+    selection: &Selection,
+    plan: &Plan,
+) -> Result<Page, Status> {
+    let resource = &showing.resource;
+    let collection = &resource.served.collection;
+    let mut view = view(clock, collection, plan).await?;
+    let needs_webhook = convert::has_webhook(resource.kind());
+    if needs_webhook && selection.looks_at_fields() {
+        // The fields lie where the version asked for has them.
+        convert_all(converter, resource, selection, &mut view).await?;
+    }
+    let mut page = pick(clock, resource, selection, plan, &view);
+    if convert::is_needed(resource, showing.accepted.form) {
+        converter.list(resource, &mut page.items).await?;
+    }
+    Ok(page)
+}
+
+/// Converts every object that may be selected.
+async fn convert_all(
+    converter: &Converter,
+    resource: &Resource,
+    selection: &Selection,
+    view: &mut View,
+) -> Result<(), Status> {
+    let wider = selection.without_fields();
+    let objects = view.objects.iter();
+    let mut items: Vec<(Text, Arc<Stored>)> = objects
+        .filter(|(place, object)| wider.matches(resource, place, object))
+        .map(|(place, object)| (place.clone(), Arc::clone(object)))
+        .collect();
+    converter.list(resource, &mut items).await?;
+    for (place, object) in items {
+        view.objects.insert(place, object);
+    }
+    Ok(())
+}
+
+/// Takes what is selected out of a state.
+fn pick(
     clock: &Clock,
     resource: &Resource,
     selection: &Selection,
     plan: &Plan,
-) -> Result<Page, Status> {
-    let collection = &resource.served.collection;
-    let view = view(clock, collection, plan).await?;
+    view: &View,
+) -> Page {
     if let Some(place) = selection.single(resource) {
         let object = view.objects.get(&place).cloned();
         let items = object
@@ -81,14 +123,14 @@ pub(crate) async fn page(
             .filter(|object| selection.matches(resource, &place, object))
             .map(|object| (place.clone(), object))
             .collect();
-        return Ok(Page {
+        return Page {
             revision: view.revision,
             items,
             continue_token: String::new(),
             remaining: None,
-        });
+        };
     }
-    Ok(cut(resource, selection, plan, &view, clock.wall()))
+    cut(resource, selection, plan, view, clock.wall())
 }
 
 /// Returns the state a list is of.

@@ -10,6 +10,7 @@ use store::Revision;
 use crate::{
     Answer, Call,
     collection::{Stored, place_of},
+    convert::{self, Converter},
     faults,
     list::{self, parse_revision},
     registry::Resource,
@@ -35,9 +36,16 @@ pub(crate) fn not_found(call: &Call, resource: &Resource) -> Status {
 ///
 /// # Errors
 /// 404; 504 for a revision that does not come; faults.
-pub(crate) async fn get(clock: &Clock, call: &Call, resource: &Resource) -> Result<Answer, Status> {
+pub(crate) async fn get(
+    (clock, converter): (&Clock, &Converter),
+    call: &Call,
+    resource: &Resource,
+) -> Result<Answer, Status> {
     let showing = Showing::of(call, resource)?;
-    let object = stored(clock, call, resource).await?;
+    let mut object = stored(clock, call, resource).await?;
+    if convert::is_needed(resource, call.accepted.form) {
+        object = converter.read(resource, object).await?;
+    }
     showing.answer(200, &object)
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use schema::{Conversion, Kind, Unknown, columns::Columns, proto};
 
 use crate::{
-    Accepted, Answer, Call, Content, Form, Media, collection::Stored, media::MetaVersion,
+    Accepted, Answer, Call, Content, Form, Media, collection::Stored, convert, media::MetaVersion,
     registry::Resource, table,
 };
 
@@ -18,8 +18,12 @@ use crate::{
 /// # Errors
 /// The refusal of a conversion that fails.
 pub(crate) fn json(resource: &Resource, object: &Stored) -> Result<Bytes, Status> {
-    let custom = resource.kind().traits.custom;
-    if resource.is_stored() && !(custom && object.loaded) {
+    let as_it_lies = if resource.kind().traits.custom {
+        !object.loaded && convert::is_in(&object.bytes, &resource.version().group_version)
+    } else {
+        resource.is_stored()
+    };
+    if as_it_lies {
         return Ok(object.bytes.clone());
     }
     let mut bytes = Vec::with_capacity(object.bytes.len() + 64);
@@ -36,7 +40,20 @@ pub(crate) fn tree(resource: &Resource, object: &Stored) -> Result<Value, Status
     if resource.is_stored() && !resource.kind().traits.custom {
         return Ok(value);
     }
-    convert(resource, resource.kind().storage, resource.place, value)
+    let from = standing(resource.kind(), &value)?;
+    convert(resource, from, resource.place, value)
+}
+
+/// Returns the place of the version in which an object from the store stands. Of a custom resource
+/// the definition may have changed since it was written.
+///
+/// # Errors
+/// 500 for a version that is no longer defined.
+pub(crate) fn standing(kind: &Kind, value: &Value) -> Result<usize, Status> {
+    if kind.traits.custom {
+        return convert::standing(kind, value);
+    }
+    Ok(kind.storage)
 }
 
 /// Returns canonical bytes of the store as a tree.
@@ -81,7 +98,9 @@ pub(crate) fn convert_as(
             Conversion::Behavior => {
                 value = kind.behavior.convert(value, &target.group_version)?;
             }
-            Conversion::None | Conversion::Webhook(_) => {
+            // Whoever comes here has asked the webhook before.
+            Conversion::Webhook(_) => return Err(Status::internal("it is not converted yet")),
+            Conversion::None => {
                 let api_version = target.group_version.to_string();
                 value.set_at(&["apiVersion"], Value::string(api_version));
             }
@@ -120,7 +139,7 @@ pub(crate) fn put_partial(
     out.extend_from_slice(br#"{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/"#);
     out.extend_from_slice(version.as_str().as_bytes());
     out.extend_from_slice(br#"","metadata":"#);
-    if resource.is_stored() || resource.kind().conversion == Conversion::None {
+    if resource.is_stored() || resource.kind().traits.custom {
         put_metadata(resource, object, out)?;
     } else {
         let tree = tree(resource, object)?;

@@ -4,11 +4,12 @@ use api::{
     Status, Text,
     selector::{FieldSelector, LabelSelector},
 };
-use schema::{Conversion, Scope};
+use schema::Scope;
 
 use crate::{
     Options, ResourcePath,
     collection::{Interest, Stored, place_of},
+    convert,
     registry::Resource,
     render,
 };
@@ -150,6 +151,21 @@ impl Selection {
         }
     }
 
+    /// Returns whether fields of the version asked for are looked at.
+    pub(crate) fn looks_at_fields(&self) -> bool {
+        let mut tests = self.tests.iter();
+        tests.any(|test| matches!(test.field, Field::Selectable(_)))
+    }
+
+    /// Returns the same selection without conditions on fields that versions may keep elsewhere.
+    pub(crate) fn without_fields(&self) -> Self {
+        let mut wider = self.clone();
+        wider
+            .tests
+            .retain(|test| !matches!(test.field, Field::Selectable(_)));
+        wider
+    }
+
     /// Returns whether an object matches.
     pub(crate) fn matches(&self, resource: &Resource, place: &str, object: &Stored) -> bool {
         if self.nothing || (self.mark != 0 && object.mark() & self.mark != self.mark) {
@@ -176,7 +192,10 @@ impl Selection {
 /// Returns what the selectable field at place `at` holds in the version asked for.
 fn field_value(resource: &Resource, object: &Stored, at: usize) -> Text {
     let selectable = &resource.version().selectable;
-    if resource.is_stored() || resource.kind().conversion == Conversion::None {
+    // An object that was converted already stands in the version asked for.
+    let is_there = convert::has_webhook(resource.kind())
+        && convert::is_in(&object.bytes, &resource.version().group_version);
+    if resource.is_stored() || is_there {
         return object.fields(selectable)[at].clone();
     }
     // The other version may keep the field elsewhere.

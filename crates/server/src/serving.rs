@@ -14,6 +14,7 @@ use crate::{
     Answer, Call, Content, User, Verb,
     admit::Terms,
     collection::Collection,
+    convert::{self, Converter},
     crds, delete, expiry, list,
     mount::Point,
     read,
@@ -41,6 +42,8 @@ pub struct Serving {
     services: HashMap<Point, Service>,
     /// Up to which revision definitions are served, if anyone follows them.
     pub(crate) definitions: tokio::sync::watch::Sender<Option<u64>>,
+    /// Asks webhooks for other versions of objects.
+    pub(crate) converter: Converter,
 }
 
 impl Serving {
@@ -53,7 +56,9 @@ impl Serving {
         tasks: Tasks,
         rng: Rng,
     ) -> Self {
+        let own_rng = Rng::from_seed(rng.clone().next_u64());
         let serving = Self {
+            converter: Converter::new(clock.clone(), tasks.clone(), own_rng),
             store,
             registry: Registry::new(),
             clock,
@@ -78,7 +83,16 @@ impl Serving {
             })
             .collect();
         serving.registry.put_all(&served);
+        serving.converter.set_built_in(served);
         serving
+    }
+
+    /// Says how webhooks that stand behind Services are found, and which authorities (PEM) vouch
+    /// for those that name none.
+    #[must_use]
+    pub fn calling(self, services: Arc<dyn Way>, authorities: Vec<u8>) -> Self {
+        self.converter.set_outside(services, authorities);
+        self
     }
 
     /// Offers services below objects.
@@ -254,11 +268,11 @@ impl Serving {
     /// Serves a request on objects themselves.
     async fn main(&self, call: &mut Call, resource: &Resource) -> Result<Answer, Status> {
         match call.verb {
-            Verb::Get => read::get(&self.clock, call, resource).await,
-            Verb::List => list::list(&self.clock, call, resource).await,
+            Verb::Get => read::get(self.around(), call, resource).await,
+            Verb::List => list::list(self.around(), call, resource).await,
             Verb::Watch => {
                 let chance = self.random(Rng::unit);
-                watch::watch(&self.clock, chance, call, resource).await
+                watch::watch(self.around(), chance, call, resource).await
             }
             Verb::Create if resource.kind().traits.virtual_kind => {
                 virtuals::answer(self, call, resource).await
@@ -270,6 +284,10 @@ impl Serving {
             Verb::DeleteCollection => delete::many(self, call, resource).await,
             _ => Err(self.not_supported(call, resource)),
         }
+    }
+
+    fn around(&self) -> (&Clock, &Converter) {
+        (&self.clock, &self.converter)
     }
 
     /// A path with a namespace is not one of a cluster-scoped resource, and the other way round.
@@ -297,11 +315,14 @@ impl Serving {
             return Err(self.not_supported(call, resource));
         }
         match (&sub.view, call.verb) {
-            (View::Status, Verb::Get) => read::get(&self.clock, call, resource).await,
+            (View::Status, Verb::Get) => read::get(self.around(), call, resource).await,
             (View::Status, Verb::Update) => write::update(self, call, resource, Door::Status).await,
             (View::Status, Verb::Patch) => write::patch(self, call, resource, Door::Status).await,
             (View::Scale(_), Verb::Get) => {
-                let object = read::stored(&self.clock, call, resource).await?;
+                let mut object = read::stored(&self.clock, call, resource).await?;
+                if convert::has_webhook(resource.kind()) {
+                    object = self.converter.read(resource, object).await?;
+                }
                 write::scale::get(&Showing::of(call, resource)?, &object)
             }
             (View::Scale(_), Verb::Update) => {

@@ -7,6 +7,7 @@
 //!
 //! Invariant: a bookmark's revision is never ahead of an event the client has not been sent.
 
+mod converting;
 mod frame;
 
 use std::{
@@ -27,6 +28,7 @@ use crate::{
     Answer, Call,
     body::{BodyError, CHUNK_BYTES},
     collection::{Change, Collection, Cursor, Seat, Step, Stored, View},
+    convert::{self, Converter},
     faults,
     list::{self, Beginning},
     registry::Resource,
@@ -34,6 +36,7 @@ use crate::{
     select::Selection,
 };
 
+use converting::Converting;
 use frame::{Framer, Kind};
 
 /// How many changes are looked at for one frame of the body. Joined they stay near a TLS record for
@@ -55,7 +58,7 @@ const LIFE_DEFAULT: Duration = Duration::from_secs(1_800);
 /// # Errors
 /// The refusals of options and selectors. Whatever is wrong later is told by an ERROR event.
 pub(crate) async fn watch(
-    clock: &Clock,
+    (clock, converter): (&Clock, &Converter),
     chance: f64,
     call: &Call,
     resource: &Resource,
@@ -70,10 +73,12 @@ pub(crate) async fn watch(
     let collection = resource.served.collection.clone();
     let media = showing.accepted.media;
     let bookmarks = call.options.allow_watch_bookmarks;
+    let converter = convert::is_needed(resource, showing.accepted.form).then(|| converter.clone());
     let framer = Framer::new(showing);
     let frames: crate::body::Stream = match begin(clock, &collection, &beginning).await {
         Ok((start, cursor)) => Box::pin(Watcher::new(
             clock.clone(),
+            converter,
             collection,
             framer,
             selection,
@@ -134,6 +139,10 @@ struct Times {
 /// A watch that runs.
 struct Watcher {
     clock: Clock,
+    /// Converts what is shown, where a webhook does.
+    converter: Option<Converter>,
+    /// What is being converted.
+    batch: Option<Converting>,
     collection: Collection,
     seat: Seat,
     framer: Framer,
@@ -156,6 +165,7 @@ impl Watcher {
     #[allow(clippy::too_many_arguments, reason = "each is a part of its own")]
     fn new(
         clock: Clock,
+        converter: Option<Converter>,
         collection: Collection,
         framer: Framer,
         selection: Selection,
@@ -173,6 +183,8 @@ impl Watcher {
         let mut watcher = Self {
             timer: Box::pin(std::future::ready(())),
             clock,
+            converter,
+            batch: None,
             collection,
             seat,
             framer,
@@ -208,11 +220,28 @@ impl Watcher {
 
     /// Returns the next frame of the body; nothing when there is none now.
     fn next(&mut self, ctx: &mut Context<'_>) -> Option<Poll<Bytes>> {
-        if self.is_initial {
-            return self.next_initial().map(Poll::Ready);
-        }
         let mut armed = false;
         loop {
+            if let Some(batch) = &mut self.batch {
+                let Poll::Ready(batch) = batch.as_mut().poll(ctx) else {
+                    return Some(Poll::Pending);
+                };
+                self.batch = None;
+                match batch.and_then(|batch| self.show(&batch)) {
+                    Ok(Some(frames)) => return Some(Poll::Ready(frames)),
+                    Ok(None) => continue,
+                    Err(status) => {
+                        self.done = true;
+                        return Some(Poll::Ready(self.framer.error(&status)));
+                    }
+                }
+            }
+            if self.is_initial {
+                if self.begin_initial() {
+                    continue;
+                }
+                return self.next_initial().map(Poll::Ready);
+            }
             match self.collection.step(&mut self.cursor, CHANGES_PER_FRAME) {
                 Step::Lost | Step::Ended => return None,
                 Step::Changes(changes, through) if changes.is_empty() => {
@@ -223,6 +252,9 @@ impl Watcher {
                     // Look once more after taking the seat: a change may have come in between.
                     self.collection.bell().wait(&self.seat, ctx.waker());
                     armed = true;
+                }
+                Step::Changes(changes, through) if self.converter.is_some() => {
+                    self.begin_changes(changes, through);
                 }
                 Step::Changes(changes, through) => {
                     let frames = self.frames(&changes);
@@ -302,7 +334,7 @@ impl Watcher {
             (true, true) => Kind::Modified,
             (true, false) => Kind::Deleted,
         };
-        self.framer.shared(kind, change).map(Some)
+        self.framer.shared(kind, change, None).map(Some)
     }
 
     /// Returns the bookmark if it is time for one.

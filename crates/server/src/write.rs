@@ -37,6 +37,7 @@ use crate::{
     Answer, Call, Form, Media,
     admit::{Ask, Operation},
     collection::Stored,
+    convert::{self, Memo},
     faults,
     registry::Resource,
     render::{self, Showing},
@@ -83,6 +84,8 @@ pub(crate) struct Writer<'a> {
     until: Moment,
     /// What this write has picked of the scarce values of its kind.
     reserved: Option<Reservation>,
+    /// What of this write a webhook has converted.
+    memo: Arc<Memo>,
 }
 
 /// The object before the write.
@@ -167,6 +170,7 @@ impl<'a> Writer<'a> {
             door,
             until,
             reserved: None,
+            memo: Arc::default(),
         }
     }
 
@@ -214,24 +218,57 @@ impl<'a> Writer<'a> {
 
     /// Returns the object this write is about, in the working version.
     pub(crate) async fn current(&self, place: &str) -> Result<Option<Old>, Status> {
-        let stored = self
-            .resource
-            .served
-            .collection
-            .get(place)
-            .await
-            .map_err(|error| faults::read(&error))?;
-        stored.map(|stored| self.open(stored)).transpose()
+        let Some(stored) = self.stored(place).await? else {
+            return Ok(None);
+        };
+        let mut there = Arc::clone(&stored);
+        if convert::has_webhook(self.resource.kind()) {
+            let converter = &self.serving.converter;
+            there = converter.written(self.resource, &stored).await?;
+        }
+        let value = self.open(&there)?;
+        Ok(Some(Old { stored, value }))
+    }
+
+    /// Returns the object this write is about for a write that takes it away. No webhook is asked
+    /// for that: from then on the version in which the object lies is the working one.
+    pub(crate) async fn leaving(&mut self, place: &str) -> Result<Option<Old>, Status> {
+        if !convert::has_webhook(self.resource.kind()) {
+            return self.current(place).await;
+        }
+        let Some(stored) = self.stored(place).await? else {
+            return Ok(None);
+        };
+        self.working = render::standing(self.resource.kind(), &render::parse(&stored.bytes)?)?;
+        let value = self.open(&stored)?;
+        Ok(Some(Old { stored, value }))
+    }
+
+    async fn stored(&self, place: &str) -> Result<Option<Arc<Stored>>, Status> {
+        let found = self.resource.served.collection.get(place).await;
+        found.map_err(|error| faults::read(&error))
     }
 
     /// Opens a stored object in the working version.
-    pub(crate) fn open(&self, stored: Arc<Stored>) -> Result<Old, Status> {
+    fn open(&self, stored: &Stored) -> Result<Value, Status> {
         let mut value = render::parse(&stored.bytes)?;
         let kind = self.resource.kind();
         if self.working != kind.storage || kind.traits.custom {
-            value = render::convert(self.resource, kind.storage, self.working, value)?;
+            let from = render::standing(kind, &value)?;
+            value = render::convert(self.resource, from, self.working, value)?;
         }
-        Ok(Old { stored, value })
+        Ok(value)
+    }
+
+    /// Returns whether something must be converted before this round can be finished, and has it
+    /// converted: the next round finds it.
+    pub(crate) async fn must_go_round(&self) -> Result<bool, Status> {
+        if !self.memo.lacks() {
+            return Ok(false);
+        }
+        let memo = &self.memo;
+        memo.fill(&self.serving.converter, self.resource).await?;
+        Ok(true)
     }
 
     /// Turns an object of the version asked for into the working version, with defaults.
@@ -366,6 +403,11 @@ impl<'a> Writer<'a> {
         ask.validate(self.call, Some(&object), old_value).await?;
         let place = self.place(&object);
         let released = self.released(&object, old_value, end);
+        let kind = self.resource.kind();
+        if self.working != kind.storage && convert::has_webhook(kind) {
+            let converter = &self.serving.converter;
+            object = converter.value(self.resource, kind.storage, object).await?;
+        }
         let value = self.encode(&mut object)?;
         Ok(Approved {
             place,
@@ -601,8 +643,20 @@ impl<'a> Writer<'a> {
     }
 
     /// Answers with an object as the client wants to see it.
-    pub(crate) fn answer(&self, code: u16, object: &Stored) -> Result<Answer, Status> {
-        Showing::of(self.call, self.resource)?.answer(code, object)
+    ///
+    /// # Errors
+    /// 500 for an object that cannot be shown so; it is written all the same.
+    pub(crate) async fn answer(&self, code: u16, object: &Arc<Stored>) -> Result<Answer, Status> {
+        let showing = Showing::of(self.call, self.resource)?;
+        showing.answer(code, &*self.shown(object).await?)
+    }
+
+    /// Returns a written object as it is in the version asked for.
+    async fn shown(&self, object: &Arc<Stored>) -> Result<Arc<Stored>, Status> {
+        if !convert::is_needed(self.resource, self.call.accepted.form) {
+            return Ok(Arc::clone(object));
+        }
+        self.serving.converter.written(self.resource, object).await
     }
 }
 
@@ -626,12 +680,17 @@ impl Encoded {
         if working != kind.storage {
             // Only custom resources work in another version than the stored one. Unless their
             // definition converts them, nothing changes but what they say they are.
-            if kind.conversion == Conversion::Behavior {
-                let given = std::mem::take(object);
-                *object = render::convert_as(kind, working, kind.storage, given)?;
-            } else {
-                let stored = kind.stored().group_version.to_string();
-                object.set_at(&["apiVersion"], Value::string(stored));
+            match kind.conversion {
+                Conversion::Behavior => {
+                    let given = std::mem::take(object);
+                    *object = render::convert_as(kind, working, kind.storage, given)?;
+                }
+                Conversion::None => {
+                    let stored = kind.stored().group_version.to_string();
+                    object.set_at(&["apiVersion"], Value::string(stored));
+                }
+                // It has been converted, or leaves in the version in which it lay.
+                Conversion::Webhook(_) => {}
             }
         }
         meta::number(object, store::Revision(0), kind.traits.custom);

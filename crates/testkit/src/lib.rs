@@ -81,6 +81,7 @@ impl Cluster {
             storage: Storage::Memory,
             tokens: None,
             terms: compose::Terms::default(),
+            authorities: Vec::new(),
             controllers,
             patience: compose::DRAIN_PATIENCE,
             clock,

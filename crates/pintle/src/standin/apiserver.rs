@@ -98,6 +98,7 @@ fn parts(words: &Words, controllers: Vec<String>, clock: &Clock) -> Result<Parts
         tokens,
         terms,
         controllers,
+        authorities: run::authorities(),
         patience: PATIENCE,
         clock: clock.clone(),
     })

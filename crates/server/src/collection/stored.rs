@@ -4,8 +4,11 @@ use std::sync::OnceLock;
 
 use api::{Text, json::scan, meta::Head};
 use bytes::Bytes;
+use parking_lot::Mutex;
 use schema::Selectable;
 use store::Revision;
+
+use crate::convert::Converted;
 
 /// One object: canonical JSON of the stored version, resourceVersion inside.
 ///
@@ -22,6 +25,7 @@ pub struct Stored {
     mark: OnceLock<u64>,
     fields: OnceLock<Box<[Text]>>,
     protobuf: OnceLock<Bytes>,
+    converted: Mutex<Option<Box<Converted>>>,
 }
 
 impl Stored {
@@ -36,6 +40,7 @@ impl Stored {
             mark: OnceLock::new(),
             fields: OnceLock::new(),
             protobuf: OnceLock::new(),
+            converted: Mutex::new(None),
         }
     }
 
@@ -91,6 +96,16 @@ impl Stored {
     /// Keeps the protobuf message of the stored version, if nobody has made it yet.
     pub fn keep_protobuf(&self, message: Bytes) {
         let _ = self.protobuf.set(message);
+    }
+
+    /// Returns what `read` finds in the object as it was last converted by a webhook.
+    pub(crate) fn converted<T>(&self, read: impl FnOnce(&Converted) -> Option<T>) -> Option<T> {
+        self.converted.lock().as_deref().and_then(read)
+    }
+
+    /// Keeps the object as it was converted, instead of what was kept before.
+    pub(crate) fn keep_converted(&self, converted: Converted) {
+        *self.converted.lock() = Some(Box::new(converted));
     }
 
     /// Returns the bytes with another resourceVersion in them.

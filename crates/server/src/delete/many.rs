@@ -47,7 +47,8 @@ pub(crate) async fn many(
     if !is_limited {
         plan.limit = PAGE;
     }
-    let mut page = list::page(&serving.clock, resource, &selection, &plan).await?;
+    let around = (&serving.clock, &serving.converter);
+    let mut page = list::page(around, &showing, &selection, &plan).await?;
     delete_all(serving, call, resource, &options, &page.items).await?;
     while !is_limited && !page.continue_token.is_empty() {
         let mut next = call.options.clone();
@@ -55,7 +56,7 @@ pub(crate) async fn many(
         (next.resource_version, next.resource_version_match) = Default::default();
         let mut plan = Plan::read(&next, false)?;
         plan.limit = PAGE;
-        let more = list::page(&serving.clock, resource, &selection, &plan).await?;
+        let more = list::page(around, &showing, &selection, &plan).await?;
         delete_all(serving, call, resource, &options, &more.items).await?;
         page.items.extend(more.items);
         page.continue_token = more.continue_token;

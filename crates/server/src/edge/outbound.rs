@@ -74,20 +74,7 @@ impl Outbound {
         (clock, tasks): (&Clock, &Tasks),
         (security, host, port): (Security, &str, u16),
     ) -> Result<SendRequest<Body>, String> {
-        let dialed = clock
-            .timeout(CONNECT, TcpStream::connect((host, port)))
-            .await;
-        let shown = if host.contains(':') {
-            format!("[{host}]:{port}")
-        } else {
-            format!("{host}:{port}")
-        };
-        let stream = match dialed {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(dial_text(&shown, host, &error)),
-            Err(_) => return Err(format!("dial tcp {shown}: i/o timeout")),
-        };
-        let _ = stream.set_nodelay(true);
+        let stream = dial(clock, host, port).await?;
         let config = match security {
             Security::Plain => return open(tasks, stream).await,
             Security::Tls => &self.anyone,
@@ -105,6 +92,28 @@ impl Outbound {
             Err(_) => Err("net/http: TLS handshake timeout".to_owned()),
         }
     }
+}
+
+/// Opens a connection.
+///
+/// # Errors
+/// The text of what went wrong, as Go prints it.
+pub(crate) async fn dial(clock: &Clock, host: &str, port: u16) -> Result<TcpStream, String> {
+    let dialed = clock
+        .timeout(CONNECT, TcpStream::connect((host, port)))
+        .await;
+    let shown = if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    };
+    let stream = match dialed {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(dial_text(&shown, host, &error)),
+        Err(_) => return Err(format!("dial tcp {shown}: i/o timeout")),
+    };
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
 }
 
 async fn open<S>(tasks: &Tasks, stream: S) -> Result<SendRequest<Body>, String>

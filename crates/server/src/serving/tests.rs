@@ -2,6 +2,7 @@
 
 mod applies;
 mod claims;
+mod conversions;
 mod definitions;
 mod deletes;
 mod folds;

@@ -58,7 +58,15 @@ impl Framer {
     }
 
     /// Returns the frame of a change, which all watchers share who want it in this form.
-    pub(crate) fn shared(&mut self, kind: Kind, change: &Change) -> Result<Bytes, Status> {
+    ///
+    /// `converted` is the object to show where it had to be converted first: that after the change,
+    /// or for a deletion that before it.
+    pub(crate) fn shared(
+        &mut self,
+        kind: Kind,
+        change: &Change,
+        converted: Option<&Stored>,
+    ) -> Result<Bytes, Status> {
         let key = FrameKey {
             place: self.showing.resource.place,
             form: self.form_bits(kind),
@@ -68,13 +76,13 @@ impl Framer {
             // A deletion shows the last state with the deletion's revision, whether the object is
             // gone or only out of the selection.
             let stamped = change.deleted && change.object.revision == change.revision;
-            let gone = match (kind, &change.before) {
+            let gone = match (kind, converted.or(change.before.as_deref())) {
                 (Kind::Deleted, Some(before)) if !stamped => {
                     Some(Stored::new(before.at(change.revision), change.revision))
                 }
                 _ => None,
             };
-            let object = gone.as_ref().unwrap_or(&change.object);
+            let object = gone.as_ref().or(converted).unwrap_or(&change.object);
             self.write(kind, object, &mut frame)?;
             Ok(Bytes::from(frame))
         });

@@ -4,7 +4,7 @@ use api::{Reason, Status, Value, json::scan, names::validate};
 use store::Entry;
 
 use super::{Done, Door, Proposed, Writer, body, meta};
-use crate::{Answer, Call, registry::Resource, serving::Serving};
+use crate::{Answer, Call, convert, registry::Resource, serving::Serving};
 
 /// How many names are tried for an object that leaves its name to the server; eight make a clash
 /// unlikely up to a million names of one prefix.
@@ -30,7 +30,7 @@ pub(crate) async fn create(
     let object = body::read(call, &expected)?;
     let mut writer = Writer::new(serving, call, resource, Door::Main);
     let stored = writer.create(object).await?;
-    writer.answer(201, &stored)
+    writer.answer(201, &stored).await
 }
 
 impl Writer<'_> {
@@ -53,10 +53,25 @@ impl Writer<'_> {
         let warning = meta::dedup_owners(&mut object, meta::Noticed::BeforeAdmission);
         self.call.warnings.extend(warning);
         let mut object = self.adopt(object)?;
-        self.track(None, &mut object)?;
+        if convert::has_webhook(kind) {
+            object = self.tracked(object).await?;
+        } else {
+            self.track(None, &mut object)?;
+        }
         let mut proposed = Proposed { object, old: None };
         self.mutate(&mut proposed).await?;
         self.insert(proposed).await
+    }
+
+    /// Notes who owns what of a new object, in whichever versions it says it was written.
+    async fn tracked(&mut self, adopted: Value) -> Result<Value, Status> {
+        loop {
+            let mut object = adopted.clone();
+            let noted = self.track(None, &mut object);
+            if !self.must_go_round().await? {
+                return noted.map(|()| object);
+            }
+        }
     }
 
     /// Writes a new object, under a name of the server's choice if it brings none.

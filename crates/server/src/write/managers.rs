@@ -2,7 +2,7 @@
 //!
 //! The rules are `schema::apply`'s; here stands what a request brings to them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use api::{Status, Text, Value, quote::is_printable, time};
 use schema::{
@@ -15,6 +15,7 @@ use schema::{
 use super::{Door, Old, Writer, meta};
 use crate::{
     Call,
+    convert::{self, Memo},
     registry::Resource,
     render,
     request::options::{FieldValidation, MANAGER_LEN_MAX},
@@ -110,6 +111,7 @@ pub(crate) fn manager(call: &Call) -> Cow<'_, str> {
 struct Versions<'a> {
     resource: &'a Resource,
     resets: Set,
+    memo: Arc<Memo>,
 }
 
 impl Versions<'_> {
@@ -133,6 +135,10 @@ impl apply::Versions for Versions<'_> {
         let (Some(from), Some(to)) = (from, self.place(version)) else {
             return Err(format!("no such version: {version}"));
         };
+        if from != to && convert::has_webhook(self.resource.kind()) {
+            let found = self.memo.find(object, to);
+            return found.ok_or_else(|| "it is not converted yet".to_owned());
+        }
         render::convert(self.resource, from, to, object.clone()).map_err(|status| status.message)
     }
 
@@ -229,6 +235,7 @@ impl<'a> Writer<'a> {
         Versions {
             resource: self.resource,
             resets,
+            memo: Arc::clone(&self.memo),
         }
     }
 

@@ -3,6 +3,8 @@
 //! Source: k8s.io/kubernetes, pkg/registry/apps/deployment/storage; k8s.io/apiextensions-apiserver,
 //! pkg/registry/customresource/etcd.go.
 
+use std::sync::Arc;
+
 use api::{Cause, Gvk, Status, Text, Value, selector::LabelSelector, value};
 use schema::{ScalePaths, Subresource, Unknown, View};
 
@@ -148,8 +150,9 @@ pub(crate) fn get(showing: &Showing, object: &Stored) -> Result<Answer, Status> 
     })
 }
 
-pub(super) fn answer(writer: &Writer<'_>, object: &Stored) -> Result<Answer, Status> {
-    get(&Showing::of(writer.call, writer.resource)?, object)
+pub(super) async fn answer(writer: &Writer<'_>, object: &Arc<Stored>) -> Result<Answer, Status> {
+    let object = writer.shown(object).await?;
+    get(&Showing::of(writer.call, writer.resource)?, &object)
 }
 
 fn expected(sub: &Subresource) -> body::Expected<'_> {

@@ -75,7 +75,9 @@ pub(crate) async fn fold(
     let mut writer = Writer::new(serving, call, resource, door);
     let stored = writer.go_round(&Wish::Folded(object)).await?.0;
     if own_kind {
-        return writer.answer(if is_create { 201 } else { 200 }, &stored);
+        return writer
+            .answer(if is_create { 201 } else { 200 }, &stored)
+            .await;
     }
     // A body of another kind is answered with a Status, as upstream does for bindings.
     let mut status = Status::new(201, Reason::Unknown, "");
@@ -96,9 +98,11 @@ async fn run(
     let mut writer = Writer::new(serving, call, resource, door);
     let (stored, created) = writer.go_round(wish).await?;
     if let Door::Scale = door {
-        return scale::answer(&writer, &stored);
+        return scale::answer(&writer, &stored).await;
     }
-    writer.answer(if created { 201 } else { 200 }, &stored)
+    writer
+        .answer(if created { 201 } else { 200 }, &stored)
+        .await
 }
 
 /// How the client says what it wants.
@@ -136,8 +140,11 @@ impl Writer<'_> {
                     }
                 }
                 Some(old) => {
-                    let proposed = self.propose(wish, old)?;
-                    self.replace(proposed).await?
+                    let proposed = self.propose(wish, old);
+                    match self.must_go_round().await? {
+                        true => None,
+                        false => self.replace(proposed?).await?,
+                    }
                 }
             };
             if let Some(stored) = outcome {
