@@ -18,7 +18,7 @@ pub(super) mod url;
 
 use std::rc::Rc;
 
-use super::value::{Fault, List, Map, Outcome, Str, Val, order};
+use super::value::{Fault, List, Outcome, Str, Val, order};
 
 /// A function of the library.
 pub(super) type Function = for<'a> fn(&[Val<'a>]) -> Outcome<'a>;
@@ -26,6 +26,26 @@ pub(super) type Function = for<'a> fn(&[Val<'a>]) -> Outcome<'a>;
 /// Returns the fault of arguments that no overload takes; the caller adds the name.
 fn mismatch<'a>() -> Outcome<'a> {
     Err(Fault::new("?"))
+}
+
+/// Returns whether a function goes through all that is in its arguments, however deep it lies.
+pub(super) fn walks(function: &str) -> bool {
+    function.starts_with("sets.")
+        || matches!(
+            function,
+            super::ast::op::IN
+                | "distinct"
+                | "flatten"
+                | "format"
+                | "includes"
+                | "indexOf"
+                | "isSorted"
+                | "lastIndexOf"
+                | "max"
+                | "min"
+                | "sort"
+                | "sum"
+        )
 }
 
 /// Returns whether a call with a constant is reckoned before the program runs.
@@ -212,7 +232,7 @@ fn extension<'a>(value: super::extension::Extension<'a>) -> Outcome<'a> {
 
 /// Makes a map of entries whose keys are known to be different.
 fn map_of<'a>(entries: Vec<(Val<'a>, Val<'a>)>) -> Val<'a> {
-    Val::Map(Map::Made(Rc::new(entries)))
+    Val::map(entries)
 }
 
 fn as_list<'r, 'a>(value: &'r Val<'a>) -> Option<&'r List<'a>> {

@@ -92,6 +92,8 @@ pub(super) struct CallNode {
     pub(super) function: library::Function,
     pub(super) args: Vec<Node>,
     pub(super) charge: Charge,
+    /// It goes through all that is in its arguments, whatever it is charged.
+    pub(super) walks: bool,
     /// The second argument, compiled, if it is a constant pattern.
     pub(super) pattern: Option<Regex>,
 }
@@ -261,6 +263,7 @@ impl<'a> Planner<'a> {
             name: function.to_owned(),
             function: found,
             charge: Charge::of(function, overload, args.len()),
+            walks: library::walks(function),
             args,
             pattern,
         })))

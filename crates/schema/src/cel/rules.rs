@@ -12,14 +12,19 @@ mod facts;
 mod path;
 mod run;
 
-use api::{Text, Value, field::Error};
+use api::{
+    Text, Value,
+    field::{Error, Path},
+};
 
-use super::declared::{DeclId, Decls};
+use super::declared::{DeclId, Decls, Place};
 use crate::{ShapeId, Shapes};
 
-pub(crate) use accept::accept;
+pub use accept::too_much;
+pub(crate) use accept::{Circumstances, accept};
 use compile::Rule;
 pub use facts::{Fact, facts};
+pub(crate) use path::leads_to_field;
 
 /// What one evaluation may cost.
 pub const CALL_COST_MAX: u64 = 1_000_000;
@@ -56,7 +61,12 @@ impl Validator {
     /// Compiles the rules of a schema; none if there are none.
     #[must_use]
     pub(crate) fn of(shapes: &Shapes, root: ShapeId) -> Option<Self> {
-        compile::validator(shapes, root)
+        compile::validator(shapes, root, Place::Root)
+    }
+
+    /// Compiles the rules of a part of a schema, as for its default.
+    pub(crate) fn of_part(shapes: &Shapes, id: ShapeId) -> Option<Self> {
+        compile::validator(shapes, id, Place::Inside)
     }
 
     /// Returns what the rules say is wrong with an object; `old` is what it was before.
@@ -67,7 +77,32 @@ impl Validator {
         object: &Value,
         old: Option<&Value>,
     ) -> Vec<Error> {
-        run::validate(self, shapes, object, old).0
+        let whole = run::Whole {
+            object,
+            old,
+            path: &Path::ROOT,
+            budget: OBJECT_COST_MAX,
+        };
+        run::validate(self, shapes, whole).0
+    }
+
+    /// Returns what the rules say is wrong with a value at a path, and what they cost, which is not
+    /// more than the budget.
+    pub(crate) fn validate_within(
+        &self,
+        shapes: &Shapes,
+        value: &Value,
+        old: Option<&Value>,
+        path: &Path<'_>,
+        budget: u64,
+    ) -> (Vec<Error>, u64) {
+        let whole = run::Whole {
+            object: value,
+            old,
+            path,
+            budget,
+        };
+        run::validate(self, shapes, whole)
     }
 }
 
@@ -75,7 +110,9 @@ impl Validator {
 #[must_use]
 pub fn hold(shape: &crate::Shape, object: &Value, old: Option<&Value>) -> (Vec<Error>, u64) {
     match shape.table().cel_rules(shape.root()) {
-        Some(validator) => run::validate(validator, shape.table(), object, old),
+        Some(validator) => {
+            validator.validate_within(shape.table(), object, old, &Path::ROOT, OBJECT_COST_MAX)
+        }
         None => (Vec::new(), 0),
     }
 }

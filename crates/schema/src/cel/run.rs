@@ -8,7 +8,9 @@ use super::{
         Attribute, CallNode, Fold, FoldKind, ListNode, MapEntry, Node, Qualifier, QualifierKind,
         Root,
     },
-    value::{Declared, Fault, List, Map, Outcome, Val, equal, show},
+    value::{
+        Declared, Fault, List, Made, Map, Outcome, VISITS_MAX, Val, equal, equal_within, show,
+    },
 };
 
 /// The state of one run.
@@ -18,6 +20,8 @@ pub(super) struct Machine<'a, 'v> {
     /// What was spent so far.
     pub(super) cost: u64,
     limit: u64,
+    /// How many values were gone through beyond what is counted as cost.
+    visits: u64,
 }
 
 /// A variable of a comprehension.
@@ -35,12 +39,34 @@ impl<'a, 'v> Machine<'a, 'v> {
             slots: vec![Slot::Ready(Ok(Val::Null)); slots],
             cost: 0,
             limit,
+            visits: 0,
         }
     }
 
     fn charge(&mut self, cost: u64) -> Result<(), Fault> {
         self.cost = self.cost.saturating_add(cost);
         if self.cost > self.limit {
+            return Err(Fault::Budget);
+        }
+        Ok(())
+    }
+
+    /// Refuses a comparison that would look at too much, before it begins.
+    fn may_compare(&self, left: Option<&Val<'a>>, right: Option<&Val<'a>>) -> Result<(), Fault> {
+        let weight = |side: Option<&Val<'a>>| side.map_or(0, Val::weight);
+        let least = weight(left).min(weight(right));
+        if self.visits.saturating_add(least) > VISITS_MAX {
+            return Err(Fault::Budget);
+        }
+        Ok(())
+    }
+
+    /// Notes that a function goes through its arguments.
+    fn visit(&mut self, args: &[Val<'a>]) -> Result<(), Fault> {
+        for arg in args {
+            self.visits = self.visits.saturating_add(arg.weight());
+        }
+        if self.visits > VISITS_MAX {
             return Err(Fault::Budget);
         }
         Ok(())
@@ -241,7 +267,8 @@ impl<'a, 'v> Machine<'a, 'v> {
         let right = self.absorbed(&parts[1])?;
         let args = [left.as_ref().ok(), right.as_ref().ok()];
         self.charge(Charge::Equality.cost(&args, None))?;
-        equal(&left?, &right?)
+        self.may_compare(args[0], args[1])?;
+        equal_within(&left?, &right?, &mut self.visits)
     }
 
     fn inequality(&mut self, parts: &'a [Node; 2]) -> Outcome<'a> {
@@ -249,8 +276,12 @@ impl<'a, 'v> Machine<'a, 'v> {
         let right = self.absorbed(&parts[1])?;
         let args = [left.as_ref().ok(), right.as_ref().ok()];
         self.charge(Charge::Shorter.cost(&args, None))?;
+        self.may_compare(args[0], args[1])?;
         // What cannot be compared is not equal.
-        Ok(Val::Bool(!equal(&left?, &right?).unwrap_or(false)))
+        match equal_within(&left?, &right?, &mut self.visits) {
+            Err(Fault::Budget) => Err(Fault::Budget),
+            found => Ok(Val::Bool(!found.unwrap_or(false))),
+        }
     }
 
     fn call(&mut self, call: &'a CallNode) -> Outcome<'a> {
@@ -313,6 +344,9 @@ impl<'a, 'v> Machine<'a, 'v> {
         known: &[Option<&Val<'a>>],
         args: &[Val<'a>],
     ) -> Outcome<'a> {
+        if call.walks {
+            self.visit(args)?;
+        }
         if call.charge.is_known_before() {
             self.charge(call.charge.cost(known, None))?;
             return call.apply(args);
@@ -382,7 +416,7 @@ impl<'a, 'v> Machine<'a, 'v> {
             made.set(key, value)?;
         }
         self.charge(30)?;
-        Ok(Val::Map(Map::Made(Rc::new(made.entries))))
+        Ok(Val::map(made.entries))
     }
 
     /// Adds to the accumulator's list where it lies, with the cost of an addition of lists.
@@ -403,7 +437,7 @@ impl<'a, 'v> Machine<'a, 'v> {
         let element = element?;
         let mut items = match list {
             List::Made(items) => items,
-            other => Rc::new(other.to_vec()?),
+            other => Rc::new(Made::list(other.to_vec()?)),
         };
         Rc::make_mut(&mut items).push(element);
         Ok(Val::List(List::Made(items)))

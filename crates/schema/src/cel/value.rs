@@ -4,6 +4,7 @@
 //! counted by reference on one thread.
 
 mod compare;
+mod made;
 mod show;
 
 use std::rc::Rc;
@@ -16,7 +17,9 @@ use super::{
     time::Time,
 };
 
-pub(super) use compare::{contains, equal, order};
+pub use made::Made;
+
+pub(super) use compare::{VISITS_MAX, contains, equal, equal_within, order};
 pub(super) use show::{show, show_double};
 
 /// A value.
@@ -68,7 +71,7 @@ pub enum List<'a> {
     /// A list written in the expression.
     Const(&'a [Const]),
     /// A list that the expression made.
-    Made(Rc<Vec<Val<'a>>>),
+    Made(Rc<Made<Val<'a>>>),
 }
 
 /// A map, or an object with fields.
@@ -79,7 +82,7 @@ pub enum Map<'a> {
     /// A map written in the expression.
     Const(&'a [(Const, Const)]),
     /// A map that the expression made.
-    Made(Rc<Vec<(Val<'a>, Val<'a>)>>),
+    Made(Rc<Made<(Val<'a>, Val<'a>)>>),
 }
 
 /// What a value of the object is declared as.
@@ -191,7 +194,13 @@ impl<'a> Val<'a> {
     /// Returns a list that the expression made.
     #[must_use]
     pub fn list(items: Vec<Val<'a>>) -> Self {
-        Self::List(List::Made(Rc::new(items)))
+        Self::List(List::Made(Rc::new(Made::list(items))))
+    }
+
+    /// Returns a map that the expression made; no key is in it twice.
+    #[must_use]
+    pub fn map(entries: Vec<(Val<'a>, Val<'a>)>) -> Self {
+        Self::Map(Map::Made(Rc::new(Made::map(entries))))
     }
 
     /// Returns an optional value that is there.
@@ -285,6 +294,18 @@ impl<'a> Val<'a> {
             Self::Map(map) => map.len() as u64,
             Self::Extension(extension) => extension.size(),
             Self::Optional(Some(inner)) => inner.size(),
+            _ => 1,
+        }
+    }
+
+    /// Returns how many values are met by going through this one, as far as the expression made it.
+    pub(super) fn weight(&self) -> u64 {
+        match self {
+            Self::List(List::Made(items)) => items.weight(),
+            Self::Map(Map::Made(entries)) => entries.weight(),
+            Self::List(list) => list.len() as u64,
+            Self::Map(map) => map.len() as u64,
+            Self::Optional(Some(inner)) => inner.weight().saturating_add(1),
             _ => 1,
         }
     }

@@ -336,9 +336,7 @@ fn value_of(node: &Node) -> Val<'static> {
             let part = |entry: &Node, name| entry.get(name).map_or(Val::Null, value_of);
             let entries = inner.all("entries");
             let entries = entries.map(|entry| (part(entry, "key"), part(entry, "value")));
-            Val::Map(schema::cel::value::Map::Made(std::rc::Rc::new(
-                entries.collect(),
-            )))
+            Val::map(entries.collect())
         }
         _ => Val::Null,
     }

@@ -42,7 +42,7 @@ fn says_what_is_wrong_and_where() {
         (r#"{"rule":"self.spec.n < 3"}"#, ""),
         object,
         "",
-        &[": Invalid value: failed rule: self.spec.n < 3"],
+        &["<nil>: Invalid value: failed rule: self.spec.n < 3"],
     );
     holds(
         (
@@ -60,7 +60,7 @@ fn says_what_is_wrong_and_where() {
         ),
         object,
         "",
-        &[": Invalid value: n is 5"],
+        &["<nil>: Invalid value: n is 5"],
     );
     holds(
         (
@@ -69,7 +69,7 @@ fn says_what_is_wrong_and_where() {
         ),
         object,
         "",
-        &[": Invalid value: plain"],
+        &["<nil>: Invalid value: plain"],
     );
     holds(
         ("", r#"{"rule":"self.v > 0","reason":"FieldValueRequired"}"#),
@@ -136,7 +136,7 @@ fn refuses((root, items): (&str, &str), expected: &[&str]) {
         &schema(root, items),
         &place,
         &Shape::any(),
-        CheckOptions::Plain,
+        CheckOptions::default(),
     );
     let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(errors.len(), expected.len(), "{errors:#?}");

@@ -78,3 +78,60 @@ fn deep_and_growing_expressions_are_bounded() {
     }
     fuzz::expression(&any, &object, format!("[1].map(v0, {doubling})").as_bytes());
 }
+
+/// Runs a program without variables with the budget of a rule.
+#[track_caller]
+fn costs(source: &str, expected: Option<bool>) {
+    use schema::cel::{
+        Dialect, Env, Program, Version, declared::Decls, rules::CALL_COST_MAX, value::Fault,
+    };
+    let decls = Decls::default();
+    let env = Env {
+        version: Version::Stored,
+        dialect: Dialect::Kubernetes,
+        variables: Vec::new(),
+        decls: &decls,
+    };
+    let program = Program::compile(source, &env, None).expect("it compiles");
+    let run = program.run(&[], CALL_COST_MAX);
+    let found = match &run.outcome {
+        Err(Fault::Budget) => None,
+        Ok(schema::cel::Val::Bool(flag)) => Some(*flag),
+        other => panic!("{source}: {other:?}"),
+    };
+    assert_eq!(found, expected, "{source}: {}", run.cost);
+}
+
+/// A list in a list and so on, each twice in the next: a few words that are gone through 2^depth times.
+fn doubled(depth: usize) -> String {
+    format!("[1]{}", ".map(x, [x, x])".repeat(depth))
+}
+
+#[test]
+fn values_that_double_are_bounded_wherever_they_are_gone_through() {
+    let big = doubled(40);
+    costs(&format!("{big} == {big}"), None);
+    costs(&format!("{big} != {big}"), None);
+    costs(&format!("{big} in [{big}]"), None);
+    costs(&format!("sets.contains([{big}], [{big}])"), None);
+    costs(&format!("'%s'.format([{big}]) == ''"), None);
+    costs(&format!("[{big}].indexOf({big}) == 0"), None);
+    // Small ones are compared.
+    let small = doubled(10);
+    costs(&format!("{small} == {small}"), Some(true));
+    costs(&format!("{small} in [{small}]"), Some(true));
+    // What is only carried about costs nothing.
+    costs(&format!("size({big}) == 1"), Some(true));
+}
+
+#[test]
+fn what_would_run_for_minutes_is_stopped_by_its_cost() {
+    let list = format!("[{}]", vec!["1"; 100].join(","));
+    let walk = |inner: &str| format!("{list}.all(a, {list}.all(b, {list}.all(c, {inner})))");
+    costs(&walk("a + b + c > 0"), None);
+    costs(
+        &format!("{list}.map(a, {list}.map(b, {list}.map(c, a * b * c))).size() == 100"),
+        None,
+    );
+    costs(&format!("{list}.all(a, {list}.all(b, a == b))"), Some(true));
+}

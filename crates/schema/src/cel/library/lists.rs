@@ -1,6 +1,6 @@
 //! Lists, sets, maps and optional values.
 
-use std::{cmp::Ordering, rc::Rc};
+use std::cmp::Ordering;
 
 use super::{
     super::{
@@ -54,7 +54,7 @@ pub(super) fn map_insert<'a>(args: &[Val<'a>]) -> Outcome<'a> {
         }
         maker.set(key, value)?;
     }
-    Ok(Val::Map(Map::Made(Rc::new(maker.entries))))
+    Ok(Val::map(maker.entries))
 }
 
 fn entries<'a>(map: &Map<'a>) -> Result<Vec<(Val<'a>, Val<'a>)>, Fault> {

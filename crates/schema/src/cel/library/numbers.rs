@@ -1,7 +1,5 @@
 //! Arithmetic, and what `+` and `-` do to everything else.
 
-use std::rc::Rc;
-
 use super::{
     super::value::{Fault, List, Octets, Outcome, Val},
     mismatch,
@@ -114,7 +112,7 @@ fn add_lists<'a>(a: &List<'a>, b: &List<'a>) -> Outcome<'a> {
             for item in b.items() {
                 items.push(item?);
             }
-            Ok(Val::List(List::Made(Rc::new(items))))
+            Ok(Val::list(items))
         }
     }
 }

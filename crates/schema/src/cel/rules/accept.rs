@@ -2,13 +2,12 @@
 
 use api::{
     Value,
-    field::{Error, Path, Shown},
+    field::{Error, Path},
 };
 
 use super::{
     RULE_ESTIMATE_MAX, SCHEMA_ESTIMATE_MAX,
-    compile::{Rule, cardinality, compile},
-    path::normalized,
+    compile::{Rule, Versions, cardinality, compile},
     run::is_visible,
 };
 use crate::{
@@ -17,6 +16,7 @@ use crate::{
         Version,
         declared::{Declarer, Place},
     },
+    structural::{Expressions, shown},
 };
 
 /// How many rules are named when all together cost too much.
@@ -25,16 +25,36 @@ const EXPENSIVE_MAX: usize = 4;
 /// How deeply shapes are followed; those of custom resources are never deeper.
 const DEPTH_MAX: usize = 1_100;
 
-/// Returns what is wrong with the rules of a sound schema; `path` is that of `openAPIV3Schema`.
-pub(crate) fn accept(shapes: &Shapes, root: ShapeId, path: &Path<'_>) -> Vec<Error> {
+/// What is known besides the schema itself.
+pub(crate) struct Circumstances<'a> {
+    /// What is wrong with the schema otherwise: rules in and around such places are not read.
+    pub(crate) wrong: &'a [Error],
+    /// What was compiled before, on an update.
+    pub(crate) before: Option<&'a Expressions>,
+    /// The schema is what it was; what its rules cost one by one was accepted once.
+    pub(crate) unchanged: bool,
+}
+
+/// Returns what is wrong with the rules of a structural schema; `path` is that of `openAPIV3Schema`.
+pub(crate) fn accept(
+    shapes: &Shapes,
+    root: ShapeId,
+    path: &Path<'_>,
+    circumstances: &Circumstances<'_>,
+) -> Vec<Error> {
     if !has_rules(shapes) {
         return Vec::new();
     }
+    let mut wrong: Vec<&str> = (circumstances.wrong.iter())
+        .map(|error| error.field.as_str())
+        .collect();
+    wrong.sort_unstable();
     let mut acceptor = Acceptor {
         shapes,
+        circumstances,
+        wrong,
         declarer: Declarer::default(),
         errors: Vec::new(),
-        paths: Vec::new(),
         total: 0,
         expensive: Vec::new(),
     };
@@ -45,10 +65,6 @@ pub(crate) fn accept(shapes: &Shapes, root: ShapeId, path: &Path<'_>) -> Vec<Err
         lost: None,
     };
     acceptor.node(at, path, 0);
-    // A path that leads nowhere is a fault of the schema, without which rules are not looked at.
-    if !acceptor.paths.is_empty() {
-        return acceptor.paths;
-    }
     let mut errors = acceptor.errors;
     if acceptor.total > SCHEMA_ESTIMATE_MAX {
         for (_, place) in acceptor.expensive {
@@ -85,10 +101,11 @@ struct At<'a> {
 
 struct Acceptor<'a> {
     shapes: &'a Shapes,
+    circumstances: &'a Circumstances<'a>,
+    /// Places where something is wrong otherwise, in order.
+    wrong: Vec<&'a str>,
     declarer: Declarer,
     errors: Vec<Error>,
-    /// Field paths that lead nowhere.
-    paths: Vec<Error>,
     total: u64,
     /// The costliest rules and their places.
     expensive: Vec<(u64, String)>,
@@ -159,8 +176,40 @@ impl Acceptor<'_> {
             Form::Any | Form::Scalar(_) => {}
         }
         let raw = rules.map(|rules| rules.cel.as_slice()).unwrap_or_default();
-        if !raw.is_empty() {
+        if !raw.is_empty() && !self.is_spoilt(path) {
             self.rules(raw, at, path);
+        }
+    }
+
+    /// Whether something is wrong with the schema at a place or below.
+    fn is_spoilt(&self, path: &Path<'_>) -> bool {
+        let here = path.to_string();
+        ["", ".", "["].into_iter().any(|after| {
+            let from = format!("{here}{after}");
+            let first = self.wrong.partition_point(|place| *place < from.as_str());
+            let found = self.wrong.get(first);
+            found.is_some_and(|place| match after {
+                "" => **place == from,
+                _ => place.starts_with(&from),
+            })
+        })
+    }
+
+    fn versions(&self, raw: &Value) -> Versions {
+        let text = |name: &str| raw.str_at(&[name]).unwrap_or_default();
+        let Some(before) = self.circumstances.before else {
+            return Versions::both(Version::New);
+        };
+        let of = |is_known: bool| {
+            if is_known {
+                Version::Stored
+            } else {
+                Version::New
+            }
+        };
+        Versions {
+            rule: of(before.rules.contains(text("rule"))),
+            message: of(before.messages.contains(text("messageExpression"))),
         }
     }
 
@@ -179,14 +228,9 @@ impl Acceptor<'_> {
         let count = at.count.unwrap_or_else(|| cardinality(size_min));
         for (place, raw) in raw.iter().enumerate() {
             let here = list.index(place);
-            let field_path = raw.str_at(&["fieldPath"]).unwrap_or_default();
-            if normalized(shapes, at.id, field_path).is_none() {
-                let place = here.child("fieldPath");
-                let error = Error::invalid(&place, field_path, "must be a valid path");
-                self.paths.push(error);
-            }
+            let versions = self.versions(raw);
             let decls = &self.declarer.decls;
-            let rule = compile(raw, (shapes, at.id), (decls, decl), Version::New);
+            let rule = compile(raw, (shapes, at.id), (decls, decl), versions);
             self.rule(raw, &rule, count, at.lost, &here);
         }
     }
@@ -199,14 +243,14 @@ impl Acceptor<'_> {
         };
         self.cost("estimated rule cost", cost, &rule_place);
         if let Some(Err(words)) = &rule.program {
-            let shown = shown(raw);
+            let shown = shown::rule(raw);
             self.errors
                 .push(Error::invalid(&rule_place, shown, words.as_str()));
         }
         let message_place = here.child("messageExpression");
         match &rule.message_program {
             Some(Err(words)) => {
-                let shown = shown(raw);
+                let shown = shown::rule(raw);
                 self.errors
                     .push(Error::invalid(&message_place, shown, words.as_str()));
             }
@@ -233,7 +277,7 @@ impl Acceptor<'_> {
     }
 
     fn cost(&mut self, what: &str, cost: u64, place: &Path<'_>) {
-        if cost > RULE_ESTIMATE_MAX {
+        if cost > RULE_ESTIMATE_MAX && !self.circumstances.unchanged {
             let detail = too_much(what, cost, RULE_ESTIMATE_MAX);
             self.errors.push(Error::forbidden(place, detail));
         }
@@ -247,8 +291,10 @@ impl Acceptor<'_> {
     }
 }
 
+/// Returns upstream's words for an estimate that is beyond its limit.
+#[must_use]
 #[allow(clippy::cast_precision_loss, reason = "the factor is only shown")]
-fn too_much(what: &str, cost: u64, most: u64) -> String {
+pub fn too_much(what: &str, cost: u64, most: u64) -> String {
     let factor = cost as f64 / most as f64;
     let factor = if factor > 100.0 {
         "more than 100x".to_owned()
@@ -261,33 +307,4 @@ fn too_much(what: &str, cost: u64, most: u64) -> String {
         "{what} exceeds budget by factor of {factor} (try simplifying the rule, or adding \
          maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)"
     )
-}
-
-/// Shows a rule as upstream's internal type is printed.
-fn shown(raw: &Value) -> Shown {
-    let text = |name: &str| {
-        let text = raw.str_at(&[name]).unwrap_or_default();
-        let mut out = Vec::new();
-        api::json::write(&Value::string(text), &mut out);
-        String::from_utf8_lossy(&out).into_owned()
-    };
-    let reason = match raw.str_at(&["reason"]) {
-        Some(_) => text("reason"),
-        None => "null".to_owned(),
-    };
-    let optional = match raw.get("optionalOldSelf").and_then(Value::as_bool) {
-        Some(optional) => optional.to_string(),
-        None => "null".to_owned(),
-    };
-    let shown = format!(
-        "{{\"Rule\":{},\"Message\":{},\"MessageExpression\":{},\"Reason\":{reason},\
-         \"FieldPath\":{},\"OptionalOldSelf\":{optional}}}",
-        text("rule"),
-        text("message"),
-        text("messageExpression"),
-        text("fieldPath"),
-    );
-    // Go escapes what HTML would read.
-    let shown = shown.replace('<', "\\u003c").replace('>', "\\u003e");
-    Shown::bare(shown.replace('&', "\\u0026"))
 }

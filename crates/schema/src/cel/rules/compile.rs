@@ -53,12 +53,29 @@ impl Rule {
     }
 }
 
+/// What is known to a rule and to the expression of its message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Versions {
+    pub(super) rule: Version,
+    pub(super) message: Version,
+}
+
+impl Versions {
+    /// The same for both.
+    pub(super) fn both(version: Version) -> Self {
+        Self {
+            rule: version,
+            message: version,
+        }
+    }
+}
+
 /// Compiles a rule as it was written.
 pub(super) fn compile(
     raw: &Value,
     (shapes, shape): (&Shapes, ShapeId),
     (decls, decl): (&Decls, DeclId),
-    version: Version,
+    versions: Versions,
 ) -> Rule {
     let text = |name: &str| raw.str_at(&[name]).unwrap_or_default().to_owned();
     let optional = raw.get("optionalOldSelf").and_then(Value::as_bool);
@@ -70,8 +87,8 @@ pub(super) fn compile(
     } else {
         own.clone()
     };
-    let env = Env {
-        version,
+    let mut env = Env {
+        version: versions.rule,
         dialect: Dialect::Kubernetes,
         variables: vec![("self", own), ("oldSelf", old)],
         decls,
@@ -85,6 +102,7 @@ pub(super) fn compile(
     });
     let message_expression = text("messageExpression");
     let compiles = matches!(program, Some(Ok(_))) && !message_expression.is_empty();
+    env.version = versions.message;
     let message_program = compiles.then(|| {
         let program = self::program(&message_expression, &env, decl, "messageExpression ")?;
         if *program.kind() != Type::String {
@@ -123,14 +141,14 @@ pub(super) fn cardinality(size_min: i64) -> u64 {
 }
 
 /// Compiles every rule of a schema.
-pub(super) fn validator(shapes: &Shapes, root: ShapeId) -> Option<Validator> {
+pub(super) fn validator(shapes: &Shapes, root: ShapeId, at: Place) -> Option<Validator> {
     let mut maker = Maker {
         shapes,
         declarer: Declarer::default(),
         found: Vec::new(),
         known: HashMap::new(),
     };
-    let place = maker.node(root, Place::Root, 0)?;
+    let place = maker.node(root, at, 0)?;
     let decls = std::mem::take(&mut maker.declarer.decls);
     let mut nodes = maker.found;
     for node in &mut nodes {
@@ -139,7 +157,7 @@ pub(super) fn validator(shapes: &Shapes, root: ShapeId) -> Option<Validator> {
         let (own, declared) = ((shapes, node.shape), (&decls, node.decl));
         node.rules = raw
             .iter()
-            .map(|raw| compile(raw, own, declared, Version::Stored))
+            .map(|raw| compile(raw, own, declared, Versions::both(Version::Stored)))
             .collect();
     }
     Some(Validator {

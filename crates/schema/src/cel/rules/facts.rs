@@ -1,6 +1,6 @@
 //! What the rules of a schema are estimated to cost, rule by rule.
 
-use super::compile::{cardinality, compile};
+use super::compile::{Versions, cardinality, compile};
 use crate::{
     Form, Others, Shape, ShapeId, Shapes,
     cel::{
@@ -56,7 +56,7 @@ impl Gatherer<'_> {
             .enumerate()
         {
             let declared = (&self.declarer.decls, decl);
-            let compiled = compile(raw, (shapes, id), declared, Version::New);
+            let compiled = compile(raw, (shapes, id), declared, Versions::both(Version::New));
             let (cost, error) = match &compiled.program {
                 Some(Ok(program)) => (program.estimate().max, None),
                 Some(Err(words)) => (0, Some(words.clone())),

@@ -6,7 +6,7 @@ use api::{
 };
 
 use super::{
-    CALL_COST_MAX, OBJECT_COST_MAX, RuleNode, Validator,
+    CALL_COST_MAX, RuleNode, Validator,
     compile::{OLD_SELF, Rule, SELF},
     type_name,
 };
@@ -25,25 +25,39 @@ const MESSAGE_LENGTH_MAX: usize = 5 * 1024;
 /// The budget is used up; nothing more is looked at.
 struct Stop;
 
+/// A value that rules are held against.
+pub(super) struct Whole<'a> {
+    pub(super) object: &'a Value,
+    pub(super) old: Option<&'a Value>,
+    pub(super) path: &'a Path<'a>,
+    /// What all rules together may cost.
+    pub(super) budget: u64,
+}
+
 pub(super) fn validate(
     validator: &Validator,
     shapes: &Shapes,
-    object: &Value,
-    old: Option<&Value>,
+    whole: Whole<'_>,
 ) -> (Vec<Error>, u64) {
+    let Whole {
+        object,
+        old,
+        path,
+        budget,
+    } = whole;
     let mut run = Run {
         validator,
         shapes,
         errors: Vec::new(),
-        budget: OBJECT_COST_MAX,
+        budget,
     };
     let kept = Kept {
         here: old.map(|old| (object, old)),
         above: None,
     };
     // What the budget did not reach is named by the last error.
-    let _ = run.node(validator.root, object, old, kept, &Path::ROOT);
-    (run.errors, OBJECT_COST_MAX - run.budget)
+    let _ = run.node(validator.root, object, old, kept, path);
+    (run.errors, budget - run.budget)
 }
 
 /// The value here and the nearest one above whose old counterparts are known, to tell whether an
@@ -283,7 +297,8 @@ impl<'a> Run<'a> {
         };
         let message = match &rule.message_program {
             Some(Ok(program)) => {
-                let run = program.run(variables, CALL_COST_MAX);
+                let variables = plain(variables);
+                let run = program.run(&variables, CALL_COST_MAX);
                 if self.pay(run.cost).is_err() {
                     let detail = "messageExpression evaluation failed due to running out of cost \
                                   budget, no further validation rules will be run";
@@ -347,6 +362,16 @@ fn variables<'a>(
         None => None,
     };
     Ok(variables)
+}
+
+/// Returns the variables of an expression that makes a message: upstream hands it the old value as it
+/// is, even where the rule knows it as an optional one.
+fn plain<'a>(variables: &[Option<Val<'a>>]) -> Vec<Option<Val<'a>>> {
+    let plain = |variable: &Option<Val<'a>>| match variable {
+        Some(Val::Optional(inner)) => inner.as_deref().cloned(),
+        other => other.clone(),
+    };
+    variables.iter().map(plain).collect()
 }
 
 /// Returns a text that an expression made, if it can be a message.

@@ -7,8 +7,26 @@ use api::Value;
 use super::{Declared, Fault, List, Map, Val};
 use crate::{ListKind, cel::declared::DeclKind};
 
+/// How many values one run may look at while it compares: what is shared, and parts of objects, cost
+/// an expression next to nothing and are looked at again each time. A run may cost a million, and
+/// ten values of a list cost one, so what an expression makes without sharing never comes near.
+pub(in super::super) const VISITS_MAX: u64 = 20_000_000;
+
 /// Returns whether two values are equal. Values of different types are not, except numbers.
 pub(in super::super) fn equal(a: &Val<'_>, b: &Val<'_>) -> Result<bool, Fault> {
+    equal_within(a, b, &mut 0)
+}
+
+/// As [`equal`]; adds how many values were looked at, which are not more than [`VISITS_MAX`].
+pub(in super::super) fn equal_within(
+    a: &Val<'_>,
+    b: &Val<'_>,
+    visits: &mut u64,
+) -> Result<bool, Fault> {
+    *visits += 1;
+    if *visits > VISITS_MAX {
+        return Err(Fault::Budget);
+    }
     Ok(match (a, b) {
         (Val::Null, Val::Null) => true,
         (Val::Bool(a), Val::Bool(b)) => a == b,
@@ -20,10 +38,10 @@ pub(in super::super) fn equal(a: &Val<'_>, b: &Val<'_>) -> Result<bool, Fault> {
         (Val::String(a), Val::String(b)) | (Val::Type(a), Val::Type(b)) => a.as_str() == b.as_str(),
         (Val::Bytes(a), Val::Bytes(b)) => a.as_slice() == b.as_slice(),
         (Val::Timestamp(a), Val::Timestamp(b)) => a == b,
-        (Val::List(a), Val::List(b)) => equal_lists(a, b)?,
-        (Val::Map(a), Val::Map(b)) => equal_maps(a, b)?,
+        (Val::List(a), Val::List(b)) => equal_lists(a, b, visits)?,
+        (Val::Map(a), Val::Map(b)) => equal_maps(a, b, visits)?,
         (Val::Optional(a), Val::Optional(b)) => match (a, b) {
-            (Some(a), Some(b)) => Rc::ptr_eq(a, b) || equal(a, b)?,
+            (Some(a), Some(b)) => Rc::ptr_eq(a, b) || equal_within(a, b, visits)?,
             (None, None) => true,
             _ => false,
         },
@@ -38,7 +56,7 @@ pub(in super::super) fn equal(a: &Val<'_>, b: &Val<'_>) -> Result<bool, Fault> {
     })
 }
 
-fn equal_lists(a: &List<'_>, b: &List<'_>) -> Result<bool, Fault> {
+fn equal_lists(a: &List<'_>, b: &List<'_>, visits: &mut u64) -> Result<bool, Fault> {
     if a.len() != b.len() {
         return Ok(false);
     }
@@ -47,30 +65,30 @@ fn equal_lists(a: &List<'_>, b: &List<'_>) -> Result<bool, Fault> {
     {
         match kind {
             ListKind::Atomic => {}
-            ListKind::Set => return same_members(a, b),
+            ListKind::Set => return same_members(a, b, visits),
             ListKind::Map(keys) => {
                 if let List::Node(others, Some(_)) = b {
-                    return same_entries((items, *declared), others, keys);
+                    return same_entries((items, *declared), others, keys, visits);
                 }
             }
         }
     }
     for place in 0..a.len() {
-        if !equal(&a.get(place)?, &b.get(place)?)? {
+        if !equal_within(&a.get(place)?, &b.get(place)?, visits)? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-fn same_members(a: &List<'_>, b: &List<'_>) -> Result<bool, Fault> {
+fn same_members(a: &List<'_>, b: &List<'_>, visits: &mut u64) -> Result<bool, Fault> {
     for item in b.items() {
-        if !contains(a, &item?)? {
+        if !contains_within(a, &item?, visits)? {
             return Ok(false);
         }
     }
     for item in a.items() {
-        if !contains(b, &item?)? {
+        if !contains_within(b, &item?, visits)? {
             return Ok(false);
         }
     }
@@ -82,25 +100,27 @@ fn same_entries(
     (items, declared): (&[Value], Declared<'_>),
     others: &[Value],
     keys: &[api::Text],
+    visits: &mut u64,
 ) -> Result<bool, Fault> {
     let DeclKind::List { item, .. } = &declared.decls.get(declared.id).kind else {
         return Ok(false);
     };
     let decls = declared.decls;
     for other in others {
+        *visits += items.len() as u64;
         let same = |mine: &&Value| keys.iter().all(|key| mine.get(key) == other.get(key));
         let Some(mine) = items.iter().find(same) else {
             return Ok(false);
         };
         let of = |value| Val::declared(value, Declared { decls, id: *item });
-        if !equal(&of(mine)?, &of(other)?)? {
+        if !equal_within(&of(mine)?, &of(other)?, visits)? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-fn equal_maps(a: &Map<'_>, b: &Map<'_>) -> Result<bool, Fault> {
+fn equal_maps(a: &Map<'_>, b: &Map<'_>, visits: &mut u64) -> Result<bool, Fault> {
     if let (Map::Node(a, Some(_)), Map::Node(b, Some(_))) = (a, b)
         && std::ptr::eq(*a, *b)
     {
@@ -132,7 +152,7 @@ fn equal_maps(a: &Map<'_>, b: &Map<'_>) -> Result<bool, Fault> {
                         id: field.decl,
                     };
                     let mine = Val::declared(value, place)?;
-                    if !equal(&mine, &Val::declared(theirs, place)?)? {
+                    if !equal_within(&mine, &Val::declared(theirs, place)?, visits)? {
                         return Ok(false);
                     }
                 }
@@ -143,7 +163,7 @@ fn equal_maps(a: &Map<'_>, b: &Map<'_>) -> Result<bool, Fault> {
     }
     for key in a.keys() {
         match (a.find(&key)?, b.find(&key)?) {
-            (Some(a), Some(b)) if equal(&a, &b)? => {}
+            (Some(a), Some(b)) if equal_within(&a, &b, visits)? => {}
             _ => return Ok(false),
         }
     }
@@ -152,11 +172,16 @@ fn equal_maps(a: &Map<'_>, b: &Map<'_>) -> Result<bool, Fault> {
 
 /// Returns whether a list holds a value.
 pub(in super::super) fn contains(list: &List<'_>, value: &Val<'_>) -> Result<bool, Fault> {
+    contains_within(list, value, &mut 0)
+}
+
+fn contains_within(list: &List<'_>, value: &Val<'_>, visits: &mut u64) -> Result<bool, Fault> {
     let mut fault = None;
     for item in list.items() {
-        match item.and_then(|item| equal(&item, value)) {
+        match item.and_then(|item| equal_within(&item, value, visits)) {
             Ok(true) => return Ok(true),
             Ok(false) => {}
+            Err(Fault::Budget) => return Err(Fault::Budget),
             Err(found) => fault = fault.or(Some(found)),
         }
     }

@@ -4,9 +4,13 @@ use std::fmt::Write;
 
 use super::Val;
 
+/// Values with more in them are shown by their types.
+const SHOWN_MAX: u64 = 100_000;
+
 /// Returns a value as a message writes it.
 pub(in super::super) fn show(value: &Val<'_>) -> String {
     match value {
+        value if value.weight() > SHOWN_MAX => value.type_name().to_owned(),
         Val::Null => "null".to_owned(),
         Val::Bool(value) => value.to_string(),
         Val::Int(value) => value.to_string(),
