@@ -15,7 +15,7 @@ use crate::{
     decode, default,
     patch::{json_patch, merge, strategic},
     proto,
-    structural::{CheckOptions, check, compile},
+    structural::{CheckOptions, StatusDoor, check, compile},
     validate::validate,
 };
 
@@ -117,7 +117,15 @@ pub fn schema(meta: &Shape, object: &Value, data: &[u8]) {
         return;
     };
     let path = field::Path::new("schema");
-    let _ = check(&parsed.value, &path, meta, CheckOptions::StatusSubresource);
+    let _ = check(
+        &parsed.value,
+        &path,
+        meta,
+        CheckOptions {
+            status: StatusDoor::Present,
+            ..CheckOptions::default()
+        },
+    );
     let Ok(shape) = compile(&parsed.value, meta) else {
         return;
     };

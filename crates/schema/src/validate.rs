@@ -47,7 +47,14 @@ pub fn validate(shape: &Shape, value: &Value, old: Option<&Value>) -> Vec<field:
             error.field = "<nil>".to_owned();
             errors.push(error);
         } else {
-            errors.extend(rules.validate(shapes, value, old));
+            let broken = rules.validate(shapes, value, old);
+            errors.extend(broken.into_iter().map(|mut error| {
+                // So Go prints a path that has no steps.
+                if error.field.is_empty() {
+                    "<nil>".clone_into(&mut error.field);
+                }
+                error
+            }));
         }
     }
     errors.truncate(ERRORS_MAX);
@@ -74,7 +81,17 @@ pub(crate) fn validate_part(
     value: &Value,
     path: &field::Path<'_>,
 ) -> Vec<field::Error> {
-    let mut errors = value::check(shapes, id, value, None, path);
+    value::check(shapes, id, value, None, path)
+}
+
+/// Returns what is wrong with the heads of whole objects in a part of a custom resource.
+pub(crate) fn validate_embedded(
+    shapes: &Shapes,
+    id: ShapeId,
+    value: &Value,
+    path: &field::Path<'_>,
+) -> Vec<field::Error> {
+    let mut errors = Vec::new();
     structure::embedded_below(shapes, id, value, path, &mut errors);
     errors
 }

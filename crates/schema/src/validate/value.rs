@@ -69,7 +69,12 @@ impl<'a> Checker<'a> {
             return;
         }
         if !kind.is_empty() && !has_type(node, value) {
-            found.errors.push(wrong_type(path, kind, value.type_name()));
+            let format = rules.and_then(|rules| rules.format.as_deref());
+            found.errors.push(match (kind, value, format) {
+                // A format stands for the type, and its values are Go's.
+                ("string", Value::Int(_), Some(format)) => wrong_type(path, format, "int64"),
+                _ => wrong_type(path, kind, value.type_name()),
+            });
         }
         if let (Value::Float(number), "integer") = (value, kind) {
             let format = rules.and_then(|rules| rules.format.as_deref());
@@ -393,8 +398,11 @@ fn string(rules: &Rules, text: &str, path: &Path<'_>, found: &mut Found) {
     let too_long = rules.max_length.filter(|max| exceeds(text, *max));
     let too_short = rules.min_length.filter(|min| falls_short(text, *min));
     if let Some(max) = too_long {
-        let max = usize::try_from(max).unwrap_or_default();
-        found.errors.push(Error::too_long(path, max));
+        let mut error = Error::too_long(path, usize::try_from(max).unwrap_or_default());
+        if max < 0 {
+            "value is too long".clone_into(&mut error.detail);
+        }
+        found.errors.push(error);
     } else if let Some(min) = too_short {
         let what = format!("should be at least {min} chars long");
         found.errors.push(invalid(path, text, &what));
@@ -467,7 +475,19 @@ fn number(rules: &Rules, value: &Value, path: &Path<'_>, found: &mut Found) {
             _ if factor < 1.0 => (float / factor).fract().abs() < 1e-9,
             _ => (float / factor).fract() == 0.0,
         };
-        if !fits {
+        let is_positive = match value {
+            // Upstream makes a whole number of the factor first.
+            Value::Int(_) => factor as i64 > 0,
+            _ => factor > 0.0,
+        };
+        if !is_positive {
+            let factor = shown(factor);
+            let detail =
+                format!("factor MultipleOf declared for {path} must be positive: {factor}");
+            found
+                .errors
+                .push(Error::invalid(path, Shown::bare(factor), detail));
+        } else if !fits {
             let what = format!("should be a multiple of {}", shown(factor));
             found.errors.push(invalid(path, value, &what));
         }
@@ -514,8 +534,7 @@ fn count_items(rules: &Rules, items: &[Value], path: &Path<'_>, found: &mut Foun
         found.errors.push(invalid(path, count, &what));
     }
     if let Some(max) = rules.max_items.filter(|max| count > *max) {
-        let max = usize::try_from(max).unwrap_or_default();
-        found.errors.push(Error::too_many(path, items.len(), max));
+        found.errors.push(too_many(path, items.len(), max));
     }
     if rules.unique_items {
         let repeated = (1..items.len()).any(|place| items[..place].contains(&items[place]));
@@ -535,9 +554,16 @@ fn count_fields(rules: &Rules, value: &Value, path: &Path<'_>, found: &mut Found
         found.errors.push(invalid(path, count, &what));
     }
     if let Some(max) = rules.max_properties.filter(|max| count > *max) {
-        let max = usize::try_from(max).unwrap_or_default();
-        found.errors.push(Error::too_many(path, length, max));
+        found.errors.push(too_many(path, length, max));
     }
+}
+
+fn too_many(path: &Path<'_>, count: usize, max: i64) -> Error {
+    let mut error = Error::too_many(path, count, usize::try_from(max).unwrap_or_default());
+    if max < 0 {
+        "has too many items".clone_into(&mut error.detail);
+    }
+    error
 }
 
 fn required(rules: &Rules, value: &Value, path: &Path<'_>, found: &mut Found) {

@@ -8,7 +8,7 @@ use std::{fs, path::PathBuf};
 use api::{Value, field, yaml};
 use schema::{
     Unknown, decode,
-    structural::{CheckOptions, check, compile},
+    structural::{CheckOptions, StatusDoor, check, compile},
 };
 
 use crate::{meta, shapes};
@@ -89,8 +89,11 @@ fn every_schema_is_sound() {
                 };
                 versions += 1;
                 let options = match version.at(&["subresources", "status"]) {
-                    Some(_) => CheckOptions::StatusSubresource,
-                    None => CheckOptions::Plain,
+                    Some(_) => CheckOptions {
+                        status: StatusDoor::Present,
+                        ..CheckOptions::default()
+                    },
+                    None => CheckOptions::default(),
                 };
                 let errors = check(schema, &field::Path::new("schema"), &meta, options);
                 let mut texts = errors.iter().map(ToString::to_string);
