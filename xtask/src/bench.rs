@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: builds Pintle and the load generator in release mode, then runs the latter.
 
+mod cel;
+
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -15,6 +17,9 @@ pub struct Arguments {
     /// Directory that holds etcd, kube-apiserver and kube-controller-manager.
     #[arg(long)]
     bin: Option<PathBuf>,
+    /// Measures rules in CEL beside cel-go instead, and nothing else.
+    #[arg(long)]
+    cel: bool,
     /// Arguments of the load generator, for example `-- --rows get,list --rounds 3`.
     #[arg(last = true)]
     rest: Vec<String>,
@@ -25,6 +30,9 @@ pub struct Arguments {
 /// # Errors
 /// A build that fails, or a load generator that does.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.cel {
+        return cel::run();
+    }
     let bin = upstream::provide(arguments.bin.as_deref(), &upstream::Program::CONTROL_PLANE)?;
     let pintle = match &arguments.pintle {
         Some(path) => path.clone(),

@@ -5,6 +5,7 @@
 //! that could be recorded.
 
 pub mod bad_input;
+mod cel;
 pub mod differential;
 mod e2e;
 mod envtest;
@@ -44,6 +45,8 @@ enum Suite {
     Differential(differential::Arguments),
     /// Sends input that no server should accept and compares the refusals with upstream's.
     BadInput(bad_input::Arguments),
+    /// Sends the rules of conformance/cel in real definitions and compares with what is recorded.
+    Cel(cel::Arguments),
     /// Compares the OpenAPI documents of both sides.
     Openapi(openapi::Arguments),
     /// Runs controller-runtime's envtest and its own suites on what `pintle assets` writes.
@@ -100,6 +103,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Suite::Crds(arguments) => transcripts::run(&suites::CRDS, arguments),
         Suite::Differential(arguments) => differential::run(arguments),
         Suite::BadInput(arguments) => bad_input::run(arguments),
+        Suite::Cel(arguments) => cel::run(arguments),
         Suite::Openapi(arguments) => openapi::run(arguments),
         Suite::Envtest(arguments) => envtest::run(arguments),
         Suite::E2e(arguments) => e2e::run(arguments),

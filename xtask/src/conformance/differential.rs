@@ -19,6 +19,7 @@ pub mod play;
 pub mod variants;
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::{Against, Ground, Target, write_result};
 use crate::control_plane::Controllers;
@@ -28,6 +29,9 @@ use exchange::Door;
 use known::Known;
 use play::{Play, Told};
 use variants::Variants;
+
+/// Pause between two looks at something that is not there yet.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What `cargo xtask conformance differential` takes.
 #[derive(clap::Args)]
@@ -151,7 +155,7 @@ fn compare(side: &Side, topics: &[Topic], part: &str) -> Result<Report, Failure>
         let mut play = Play::new(topic, part);
         while let Some(told) = side.ask(&mut play)? {
             let (name, expected, found) = match told {
-                Told::Nothing => continue,
+                Told::Nothing | Told::NotYet => continue,
                 Told::Failed(why) => {
                     report.failed += 1;
                     let _ = writeln!(report.text, "{}: {why}", topic.place());
@@ -210,7 +214,11 @@ impl Side {
             return Ok(None);
         };
         let (code, body) = self.door.send(&sent.request, &sent.target)?;
-        Ok(Some(play.answered(code, &body)))
+        let told = play.answered(code, &body);
+        if matches!(told, Told::NotYet) {
+            std::thread::sleep(PAUSE);
+        }
+        Ok(Some(told))
     }
 
     /// Writes this side's answers into a topic and returns how many are other than before.
@@ -223,7 +231,7 @@ impl Side {
         };
         while let Some(told) = self.ask(&mut play)? {
             match told {
-                Told::Nothing => {}
+                Told::Nothing | Told::NotYet => {}
                 Told::Failed(why) => return Err(Failure::new(format!("{place}: {why}"))),
                 Told::Case { at, found, .. } | Told::Variant { at, found, .. } => {
                     answers.push((at, found));

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! A block ends at an empty line. What `setup:` names is done for real, on both sides; every other
-//! request is a dry run. `base:` marks a good object of which variants are made ([`Variants`]). `>` holds the method, the path and, unless it is JSON, the content type.
+//! request is a dry run. A `setup:` that is a `GET` is repeated until what it asks for is there. `base:` marks a good object of which variants are made ([`Variants`]). `>` holds the method, the path and, unless it is JSON, the content type.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -66,7 +66,11 @@ impl Door {
     }
 
     /// Sends a request and returns the answer's code and body.
-    pub(super) fn send(&self, request: &Request, target: &str) -> Result<(u16, Value), Failure> {
+    pub(in crate::conformance) fn send(
+        &self,
+        request: &Request,
+        target: &str,
+    ) -> Result<(u16, Value), Failure> {
         let what = || format!("send {} {target}", request.method);
         let head = format!(
             "{} {target} HTTP/1.0\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n\

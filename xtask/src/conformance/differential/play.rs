@@ -15,6 +15,9 @@ use super::answer::Answer;
 use super::cases::{Case, Request, Role, Topic};
 use super::variants::{Variant, Way, object_path};
 
+/// How often a preparation may look for something that is not there yet.
+const TRIES_MAX: u32 = 400;
+
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Case(usize),
@@ -38,6 +41,9 @@ pub struct Play<'a> {
     topic: &'a Topic,
     steps: std::vec::IntoIter<Step>,
     now: Option<(Step, Request)>,
+    /// The step that is taken again, and how often it was.
+    again: Option<Step>,
+    tries: u32,
     /// The base as it was created for real.
     live: Option<Value>,
 }
@@ -56,6 +62,8 @@ pub struct Sent {
 pub enum Told<'a> {
     /// Nothing: it was part of the preparations.
     Nothing,
+    /// What a preparation waits for is not there yet; it is sent again.
+    NotYet,
     /// A preparation did not succeed; why.
     Failed(String),
     /// A case's answer, beside the recorded one.
@@ -104,13 +112,15 @@ impl<'a> Play<'a> {
             topic,
             steps: steps.into_iter(),
             now: None,
+            again: None,
+            tries: 0,
             live: None,
         }
     }
 
     /// Returns what to send next.
     pub fn send_next(&mut self) -> Option<Sent> {
-        let step = self.steps.next()?;
+        let step = self.again.take().or_else(|| self.steps.next())?;
         let cases = &self.topic.cases;
         let (request, is_real) = match step {
             Step::Case(at) => (cases[at].request.clone(), cases[at].role == Role::Setup),
@@ -166,7 +176,13 @@ impl<'a> Play<'a> {
                     return Told::Case { at, case, found };
                 }
                 if case.is_set_up(code) {
+                    self.tries = 0;
                     return Told::Nothing;
+                }
+                if request.method == "GET" && self.tries < TRIES_MAX {
+                    self.tries += 1;
+                    self.again = Some(step);
+                    return Told::NotYet;
                 }
                 Told::Failed(format!("{}: {code}: {body}", case.name))
             }
