@@ -44,6 +44,8 @@ pub struct Serving {
     pub(crate) definitions: tokio::sync::watch::Sender<Option<u64>>,
     /// Asks webhooks for other versions of objects.
     pub(crate) converter: Converter,
+    /// Which names definitions and built-in kinds have.
+    pub(crate) names: crds::Names,
 }
 
 impl Serving {
@@ -72,6 +74,7 @@ impl Serving {
             }),
             services: HashMap::new(),
             definitions: tokio::sync::watch::Sender::new(None),
+            names: crds::Names::default(),
         };
         let served: Vec<Arc<Served>> = kinds
             .into_iter()

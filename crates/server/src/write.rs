@@ -38,7 +38,7 @@ use crate::{
     admit::{Ask, Operation},
     collection::Stored,
     convert::{self, Memo},
-    faults,
+    crds, faults,
     registry::Resource,
     render::{self, Showing},
     serving::Serving,
@@ -86,6 +86,8 @@ pub(crate) struct Writer<'a> {
     reserved: Option<Reservation>,
     /// What of this write a webhook has converted.
     memo: Arc<Memo>,
+    /// What a new definition has claimed of the names of its group.
+    named: Option<crds::Claims>,
 }
 
 /// The object before the write.
@@ -171,6 +173,7 @@ impl<'a> Writer<'a> {
             until,
             reserved: None,
             memo: Arc::default(),
+            named: None,
         }
     }
 
@@ -401,6 +404,9 @@ impl<'a> Writer<'a> {
         };
         let ask = self.ask(operation);
         ask.validate(self.call, Some(&object), old_value).await?;
+        if old_value.is_none() && crds::is_definition(kind) && !self.call.options.dry_run {
+            self.named = crds::accept(self.serving, &mut object, self.call.received);
+        }
         let place = self.place(&object);
         let released = self.released(&object, old_value, end);
         let kind = self.resource.kind();
@@ -633,6 +639,9 @@ impl<'a> Writer<'a> {
         let write = write.with_durability(durability);
         match self.store_write(write, place, released).await? {
             Ok(written) => {
+                if let Some(named) = self.named.take() {
+                    named.written_at(written.revision);
+                }
                 let bytes = written.value.unwrap_or_default();
                 debug_assert!(deletes || !bytes.is_empty());
                 Ok(Done::Is(Arc::new(Stored::new(bytes, written.revision))))

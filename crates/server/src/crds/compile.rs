@@ -4,18 +4,19 @@
 
 use std::sync::Arc;
 
-use api::{GroupVersion, Text, Value, json};
+use api::{GroupVersion, Text, Value};
 use base64::Engine;
 use schema::{
     Behavior, Column, Conversion, Generation, Kind, KindVersion, Names, Plain, ScalePaths, Scope,
     Selectable, Shape, Subresource, Traits, View,
     kind::Verbs,
-    structural::{compile, compile_any},
+    structural::compile_any,
 };
 
 use super::{
     computed::{self, Converting},
     definition::{flag, versions},
+    source::{Shelf, Source},
 };
 use crate::registry::rank;
 
@@ -38,21 +39,24 @@ pub(crate) struct Shared {
     pub(crate) meta: Shape,
     /// Of autoscaling/v1 `Scale`.
     pub(crate) scale: Shape,
+    /// Those that are made of schemas.
+    pub(crate) shelf: Arc<Shelf>,
 }
 
 /// Makes the kind of a definition, whose accepted names count.
 ///
-/// A schema that no shape can be made of lets anything pass; it was refused when it was written.
-pub(crate) fn kind(object: &Value, shared: &Shared) -> Kind {
-    let spec = object.get("spec").cloned().unwrap_or_default();
+/// Its schemas are read in `source` when they are first needed.
+pub(crate) fn kind(object: &Value, source: &Arc<Source>, shared: &Shared) -> Kind {
+    let nothing = Value::Null;
+    let spec = object.get("spec").unwrap_or(&nothing);
     let group = spec.str_at(&["group"]).unwrap_or_default();
     let accepted = object.at(&["status", "acceptedNames"]);
-    let names = names(accepted.unwrap_or(&spec));
+    let names = names(accepted.unwrap_or(spec));
     let plural = names.plural.clone();
     let mut all: Vec<(bool, KindVersion)> = versions(object)
         .iter()
         .map(|one| {
-            let made = version(one, group, &names.kind, object, shared);
+            let made = version(one, group, &names.kind, object, source, shared);
             (flag(one, "storage"), made)
         })
         .collect();
@@ -116,19 +120,23 @@ fn verbs(words: &[&'static str]) -> Verbs {
     words.iter().map(|word| Text::const_new(word)).collect()
 }
 
-fn version(one: &Value, group: &str, kind: &Text, object: &Value, shared: &Shared) -> KindVersion {
+fn version(
+    one: &Value,
+    group: &str,
+    kind: &Text,
+    object: &Value,
+    source: &Arc<Source>,
+    shared: &Shared,
+) -> KindVersion {
     let name = one.str_at(&["name"]).unwrap_or_default();
     let group_version = GroupVersion::new(group, name);
     let keeps_all = object.at(&["spec", "preserveUnknownFields"]) == Some(&Value::Bool(true));
     let schema = one.at(&["schema", "openAPIV3Schema"]);
     let shape = match schema {
-        Some(schema) if !keeps_all => {
-            // Most of what is defined is never asked for, so a shape is made by who asks first. Its
-            // text is a fraction of its tree.
-            let mut text = Vec::new();
-            json::write(schema, &mut text);
-            let meta = shared.meta.clone();
-            Shape::later(move || shape_of(&text, &meta))
+        Some(_) if !keeps_all => {
+            let (source, version) = (Arc::clone(source), Text::new(name));
+            let (shelf, meta) = (Arc::clone(&shared.shelf), shared.meta.clone());
+            Shape::later(move || shelf.shape(&source, &version, &meta))
         }
         _ => compile_any(&shared.meta),
     };
@@ -154,12 +162,6 @@ fn version(one: &Value, group: &str, kind: &Text, object: &Value, shared: &Share
         group_version,
         shape,
     }
-}
-
-fn shape_of(schema: &[u8], meta: &Shape) -> Shape {
-    let schema = json::read(schema).map(|parsed| parsed.value);
-    let made = schema.ok().and_then(|schema| compile(&schema, meta).ok());
-    made.unwrap_or_else(|| compile_any(meta))
 }
 
 /// Returns the warning of a deprecated version that brings none: it names the best newer version

@@ -5,7 +5,7 @@
 use api::{Value, quote::quote, time, value};
 use base::WallTime;
 
-use super::approval;
+use super::{approval, names::Taken};
 
 /// Whether a condition holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,36 +23,36 @@ pub(crate) struct Condition {
     pub(crate) message: String,
 }
 
-/// Names that others in the group have.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Taken {
-    /// Plurals, singulars and short names.
-    pub(crate) resources: Vec<String>,
-    /// Kinds and list kinds.
-    pub(crate) kinds: Vec<String>,
-}
-
-fn conditions(object: &Value) -> &[Value] {
-    let found = object.at(&["status", "conditions"]);
+fn conditions(status: &Value) -> &[Value] {
+    let found = status.get("conditions");
     found.and_then(Value::as_array).unwrap_or_default()
 }
 
 /// Returns whether a condition of a definition is true.
 pub(crate) fn is_true(object: &Value, kind: &str) -> bool {
-    conditions(object).iter().any(|condition| {
+    object.get("status").is_some_and(|status| says(status, kind))
+}
+
+/// Returns whether a condition in a status is true.
+pub(crate) fn says(status: &Value, kind: &str) -> bool {
+    conditions(status).iter().any(|condition| {
         condition.str_at(&["type"]) == Some(kind) && condition.str_at(&["status"]) == Some("True")
     })
 }
 
-/// Sets a condition; its time moves only when its status does. Without `observedGeneration`: its
-/// feature gate (`CRDObservedGenerationTracking`) is off by default in 1.37.
+/// Sets a condition of a definition; its time moves only when its status does.
 pub(crate) fn set(object: &mut Value, condition: Condition, now: WallTime) {
+    put(object.make_object().entry("status"), condition, now);
+}
+
+/// Sets a condition in a status. Without `observedGeneration`: its feature gate
+/// (`CRDObservedGenerationTracking`) is off by default in 1.37.
+fn put(status: &mut Value, condition: Condition, now: WallTime) {
     let is = match condition.is {
         Is::True => "True",
         Is::False => "False",
     };
-    let status = object.make_object().entry("status").make_object();
-    let list = status.entry("conditions");
+    let list = status.make_object().entry("conditions");
     if !matches!(list, Value::Array(_)) {
         *list = Value::Array(Vec::new());
     }
@@ -82,11 +82,11 @@ pub(crate) fn set(object: &mut Value, condition: Condition, now: WallTime) {
     }
 }
 
-/// Returns the definition with the status it should have.
+/// Returns the status that a definition should have.
 ///
 /// Pure: the same definition and the same taken names give the same answer, times aside.
-pub(crate) fn decide(object: &Value, taken: &Taken, now: WallTime) -> Value {
-    let mut decided = object.clone();
+pub(crate) fn decide(object: &Value, taken: &Taken<'_>, now: WallTime) -> Value {
+    let mut decided = object.get("status").cloned().unwrap_or_default();
     let wanted = object.at(&["spec", "names"]).cloned().unwrap_or_default();
     let mut accepted = object
         .at(&["status", "acceptedNames"])
@@ -94,25 +94,29 @@ pub(crate) fn decide(object: &Value, taken: &Taken, now: WallTime) -> Value {
         .unwrap_or_default();
     // Of several conflicts the last one is told, in upstream's order.
     let mut conflict: Option<(&'static str, String)> = None;
-    let take = |name: &str, used: &[String], accepted: &mut Value| {
+    let take = |name: &str, accepted: &mut Value| {
         let text = wanted.str_at(&[name]).unwrap_or_default();
         let is_ours = accepted.str_at(&[name]) == Some(text);
-        if !is_ours && used.iter().any(|one| one == text) {
+        let is_used = || match name {
+            "kind" | "listKind" => taken.has_kind(text),
+            _ => taken.has_resource(text),
+        };
+        if !is_ours && is_used() {
             return Some(format!("{} is already in use", quote(text)));
         }
         accepted.set_at(&[name], Value::from(text));
         None
     };
-    if let Some(message) = take("plural", &taken.resources, &mut accepted) {
+    if let Some(message) = take("plural", &mut accepted) {
         conflict = Some(("PluralConflict", message));
     }
-    if let Some(message) = take("singular", &taken.resources, &mut accepted) {
+    if let Some(message) = take("singular", &mut accepted) {
         conflict = Some(("SingularConflict", message));
     }
     let ours = texts(&accepted, "shortNames");
     let clashes: Vec<String> = texts(&wanted, "shortNames")
         .into_iter()
-        .filter(|name| !ours.contains(name) && taken.resources.contains(name))
+        .filter(|name| !ours.contains(name) && taken.has_resource(name))
         .map(|name| format!("{} is already in use", quote(&name)))
         .collect();
     match clashes.as_slice() {
@@ -120,14 +124,14 @@ pub(crate) fn decide(object: &Value, taken: &Taken, now: WallTime) -> Value {
         [one] => conflict = Some(("ShortNamesConflict", one.clone())),
         many => conflict = Some(("ShortNamesConflict", format!("[{}]", many.join(", ")))),
     }
-    if let Some(message) = take("kind", &taken.kinds, &mut accepted) {
+    if let Some(message) = take("kind", &mut accepted) {
         conflict = Some(("KindConflict", message));
     }
-    if let Some(message) = take("listKind", &taken.kinds, &mut accepted) {
+    if let Some(message) = take("listKind", &mut accepted) {
         conflict = Some(("ListKindConflict", message));
     }
     copy(&wanted, &mut accepted, "categories");
-    decided.set_at(&["status", "acceptedNames"], accepted);
+    decided.set_at(&["acceptedNames"], accepted);
 
     let was_established = is_true(object, "Established");
     let (names, established) = match conflict {
@@ -145,21 +149,21 @@ pub(crate) fn decide(object: &Value, taken: &Taken, now: WallTime) -> Value {
             (!was_established).then_some((Is::False, "NotAccepted", "not all names are accepted")),
         ),
     };
-    let mut put = |kind, (is, reason, message): (Is, &'static str, String)| {
+    let mut say = |kind, (is, reason, message): (Is, &'static str, String)| {
         let condition = Condition {
             kind,
             is,
             reason,
             message,
         };
-        set(&mut decided, condition, now);
+        put(&mut decided, condition, now);
     };
-    put("NamesAccepted", names);
+    say("NamesAccepted", names);
     if let Some((is, reason, message)) = established {
-        put("Established", (is, reason, message.to_owned()));
+        say("Established", (is, reason, message.to_owned()));
     }
     if let Some(condition) = approval::condition(object) {
-        set(&mut decided, condition, now);
+        put(&mut decided, condition, now);
     }
     decided
 }
@@ -183,11 +187,12 @@ fn copy(from: &Value, to: &mut Value, name: &str) {
 
 #[cfg(test)]
 mod tests {
-    use api::{Value, value};
+    use api::{Text, Value, value};
     use base::WallTime;
     use expect_test::{Expect, expect};
 
-    use super::{Taken, conditions, decide, is_true};
+    use super::{conditions, decide, is_true};
+    use crate::crds::names::{Name, Names};
 
     #[track_caller]
     fn check(resources: &[&str], kinds: &[&str], status: Value, expected: &Expect) {
@@ -197,12 +202,19 @@ mod tests {
                 "kind": "Foo", "listKind": "FooList", "shortNames": ["f", "fo"]}},
             "status": (status),
         });
-        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let taken = Taken {
-            resources: own(resources),
-            kinds: own(kinds),
+        let resources = resources
+            .iter()
+            .map(|name| Name::Resource(Text::new(name)));
+        let kinds = kinds.iter().map(|name| Name::Kind(Text::new(name)));
+        let taken: Vec<Name> = resources.chain(kinds).collect();
+        let names = Names::default();
+        names.hold("example.com", "others.example.com", &[], &taken);
+        let decide = |object: &Value, seconds| {
+            names.look("example.com", "foos.example.com", |taken| {
+                decide(object, taken, WallTime::from_secs(seconds))
+            })
         };
-        let decided = decide(&object, &taken, WallTime::from_secs(0));
+        let decided = decide(&object, 0);
         let lines: Vec<String> = conditions(&decided)
             .iter()
             .map(|one| {
@@ -217,8 +229,10 @@ mod tests {
             })
             .collect();
         expected.assert_eq(&lines.join("\n"));
+        let mut object = object;
+        object.set_at(&["status"], decided.clone());
         assert_eq!(
-            decide(&decided, &taken, WallTime::from_secs(9)),
+            decide(&object, 9),
             decided,
             "deciding again changes nothing"
         );
