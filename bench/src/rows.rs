@@ -2,6 +2,7 @@
 
 mod applies;
 mod controllers;
+mod crowds;
 mod definitions;
 mod lifecycle;
 mod lists;
@@ -44,6 +45,10 @@ pub(crate) enum Row {
     CrdCpu,
     CrdMemory,
     CrdServed,
+    CrdMany,
+    CrdChange,
+    OpenApi,
+    OpenApiMemory,
     Namespace1,
     Namespace100,
     Namespace2000,
@@ -131,6 +136,31 @@ impl Row {
                 Elapsed,
                 Share(20.0),
                 Share(100.0),
+            ),
+            Self::CrdMany => (
+                "5,000 CRDs of 18 KB: memory in all",
+                Memory,
+                AtMost(600.0 * MB),
+                AtMost(200.0 * MB),
+            ),
+            // What one CRD costs, however many there are.
+            Self::CrdChange => (
+                "change one CRD among 5,000",
+                Cpu,
+                AtMost(2.0 * MS),
+                AtMost(0.5 * MS),
+            ),
+            Self::OpenApi => (
+                "/openapi/v2 shows the last of 500 CRDs",
+                Elapsed,
+                Share(10.0),
+                Share(100.0),
+            ),
+            Self::OpenApiMemory => (
+                "OpenAPI of 500 CRDs, at rest: memory",
+                Memory,
+                AtMost(10.0 * MB),
+                AtMost(1.0 * MB),
             ),
             Self::Namespace1 => (
                 "namespace with 1 object gone",
@@ -220,6 +250,9 @@ pub(crate) async fn measure(plan: &Plan, book: &mut Book) -> Result<(), Failure>
     }
     if plan.wants(&definitions::ROWS) {
         definitions::measure(plan, book).await?;
+    }
+    if plan.wants(&crowds::ROWS) {
+        crowds::measure(plan, book).await?;
     }
     if plan.wants(&controllers::ROWS) {
         let mut sides = pair(plan).await?;

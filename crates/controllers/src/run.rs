@@ -210,12 +210,10 @@ impl Starter {
             };
         }
         let catalog = Catalog::new(self.shared_client.clone(), self.setup.clock.clone());
-        let asked = catalog.clone();
-        caches.definitions.on_change(move |change| {
-            if changes_what_is_served(change) {
-                asked.ask();
-            }
-        });
+        let told = catalog.clone();
+        caches
+            .definitions
+            .on_change(move |change| told.define(change));
         let queue: Queue<Key> = self.queue();
         let departures = Departures::new(queue.clone());
         if let Some(client) = self.client(Name::Namespace) {
@@ -404,9 +402,9 @@ impl Starter {
         if let Some((client, shared, queue)) = deletion.collector {
             self.collector(client, shared, queue, &catalog, followed);
         }
-        let (definitions, rng) = (caches.definitions.clone(), self.rng());
+        let rng = self.rng();
         let drain = self.setup.tasks.drain_signal();
-        let running = catalog.run(definitions, drain, rng);
+        let running = catalog.run(drain, rng);
         self.setup.tasks.spawn("discovery", running);
     }
 
@@ -479,20 +477,6 @@ fn synced<T: Object>(cache: &Cache<T>) -> Synced {
 }
 
 /// Returns whether a change of a definition can change what the server serves.
-fn changes_what_is_served(change: &Change<'_, Definition>) -> bool {
-    match change {
-        Change::Set { old: None, new } => new.is_established(),
-        Change::Set {
-            old: Some(old),
-            new,
-        } => {
-            old.is_established() != new.is_established()
-                || (new.is_established() && old.head().generation != new.head().generation)
-        }
-        Change::Gone(_) | Change::Complete => true,
-    }
-}
-
 fn wake_for_namespaces(caches: &Caches, queue: &Queue<Key>) {
     let wake = queue.clone();
     caches.namespaces.on_change(move |change| {

@@ -3,6 +3,8 @@
 //! Aggregated discovery gives every group, version and resource in one document each for `/api` and
 //! `/apis`. All servers since 1.27 have it.
 
+use std::sync::Arc;
+
 use http::HeaderValue;
 use serde::Deserialize;
 
@@ -23,7 +25,7 @@ pub struct Served {
     /// Its names.
     pub resource: Resource,
     /// Its verbs.
-    pub verbs: Vec<String>,
+    pub verbs: Arc<[Box<str>]>,
     /// Whether the group prefers this version of it.
     pub preferred: bool,
 }
@@ -34,7 +36,7 @@ impl Served {
     pub fn can(&self, verbs: &[&str]) -> bool {
         verbs
             .iter()
-            .all(|verb| self.verbs.iter().any(|held| held == verb))
+            .all(|verb| self.verbs.iter().any(|held| **held == **verb))
     }
 }
 
@@ -97,7 +99,7 @@ impl Discovery {
                         &kind.kind,
                         scope,
                     ),
-                    verbs: resource.verbs,
+                    verbs: resource.verbs.into(),
                     preferred,
                 });
             }
@@ -141,7 +143,7 @@ struct Entry {
     response_kind: Option<Kind>,
     scope: String,
     #[serde(deserialize_with = "null_as_default")]
-    verbs: Vec<String>,
+    verbs: Vec<Box<str>>,
 }
 
 #[derive(Default, Deserialize)]

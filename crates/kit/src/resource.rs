@@ -104,6 +104,13 @@ impl Resource {
     }
 }
 
+/// Returns how much a version is preferred: the greatest of a resource's versions is its preferred
+/// one. GA comes before beta and beta before alpha, larger numbers before smaller ones.
+#[must_use]
+pub fn preference(version: &str) -> impl Ord + use<> {
+    kube::core::Version::parse(version).priority()
+}
+
 impl fmt::Display for Resource {
     /// Prints `deployments.apps`, or `pods` for the core group.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

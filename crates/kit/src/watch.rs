@@ -182,7 +182,9 @@ impl<T: Object + DeserializeOwned> Watch<T> {
     async fn step(&mut self) -> Result<Option<Event<T>>, Error> {
         match &mut self.state {
             // Start ⇒ Stream or Page: ask for everything.
-            State::Start => self.start().await.map(Some),
+            // In a box: a watch waits for years with nothing but its stream, and there are
+            // thousands of them.
+            State::Start => Box::pin(self.start()).await.map(Some),
             // Wait ⇒ Start or Resume: the wait is over.
             State::Wait(next) => {
                 let next = *next;
@@ -204,7 +206,7 @@ impl<T: Object + DeserializeOwned> Watch<T> {
                     return Ok(Some(Event::Seen(item)));
                 }
                 if let Some(token) = next.clone() {
-                    self.state = self.page(Some(&token)).await?;
+                    self.state = Box::pin(self.page(Some(&token))).await?;
                     return Ok(None);
                 }
                 let revision = *revision;
@@ -216,7 +218,7 @@ impl<T: Object + DeserializeOwned> Watch<T> {
             // Resume ⇒ Stream: watch from the last revision.
             State::Resume => {
                 let from = format!("resourceVersion={}", self.revision);
-                let lines = self.watch(&from).await?;
+                let lines = Box::pin(self.watch(&from)).await?;
                 self.state = State::Stream {
                     lines,
                     listing: false,

@@ -19,10 +19,12 @@ mod paths;
 pub mod proto;
 mod swagger;
 mod texts;
+mod written;
 
 pub use pages::Page;
 pub use swagger::Swagger;
 pub use texts::Texts;
+pub use written::Gathered;
 
 use api::{GroupVersion, Object, Text, Value};
 

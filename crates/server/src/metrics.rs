@@ -1,7 +1,8 @@
 //! Counts requests, by upstream's metric names and labels.
 //!
-//! One [`Series`] of atomics per label set, found in a table that is swapped whole when a label set
-//! is met for the first time. Label sets are bounded: only what is served has a resource in them.
+//! One [`Series`] of atomics per label set, found in a table that is locked for writing only when a
+//! label set is met for the first time: with thousands of kinds that is often, and must not cost
+//! more the more there are. Label sets are bounded: only what is served has a resource in them.
 
 mod print;
 
@@ -16,9 +17,8 @@ use std::{
 };
 
 use api::Text;
-use arc_swap::ArcSwap;
 use hashbrown::{Equivalent, HashMap};
-use parking_lot::Mutex;
+use parking_lot::RwLock;
 
 use crate::request::{BodyType, PatchType, Request, Target, Verb};
 
@@ -37,9 +37,7 @@ pub type Source = Arc<dyn Fn(&mut String) + Send + Sync>;
 
 /// Everything that is counted about requests.
 pub(crate) struct Metrics {
-    series: ArcSwap<HashMap<Labels, Arc<Series>>>,
-    /// Held while a series is added.
-    adding: Mutex<()>,
+    series: RwLock<HashMap<Labels, Arc<Series>>>,
     sources: Vec<Source>,
     handshakes_failed: AtomicU64,
 }
@@ -94,8 +92,7 @@ pub(crate) enum Known {
 impl Metrics {
     pub(crate) fn new(sources: Vec<Source>) -> Self {
         Self {
-            series: ArcSwap::default(),
-            adding: Mutex::new(()),
+            series: RwLock::default(),
             sources,
             handshakes_failed: AtomicU64::new(0),
         }
@@ -109,14 +106,11 @@ impl Metrics {
     /// Returns the series of a request.
     pub(crate) fn series(&self, request: &Request, known: Known) -> Arc<Series> {
         let seen = Seen::of(request, known);
-        if let Some(series) = self.series.load().get(&seen) {
+        if let Some(series) = self.series.read().get(&seen) {
             return Arc::clone(series);
         }
-        let _held = self.adding.lock();
-        let mut all = HashMap::clone(&self.series.load());
-        let series = Arc::clone(all.entry(seen.to_labels()).or_default());
-        self.series.store(Arc::new(all));
-        series
+        let mut all = self.series.write();
+        Arc::clone(all.entry(seen.to_labels()).or_default())
     }
 }
 
@@ -309,7 +303,7 @@ impl Equivalent<Labels> for Seen<'_> {
 
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Metrics({} series)", self.series.load().len())
+        write!(f, "Metrics({} series)", self.series.read().len())
     }
 }
 

@@ -55,6 +55,18 @@ pub struct Served {
     terminating: AtomicBool,
     /// The scarce values its objects take, if they do.
     sharing: OnceLock<Arc<Sharing>>,
+    /// A hash of what its definition says, once somebody wanted it.
+    content: OnceLock<[u8; 32]>,
+    /// What discovery says of each version, once somebody wanted it.
+    shown: Box<[OnceLock<Shown>]>,
+}
+
+/// What discovery says of one version of a kind.
+pub(crate) struct Shown {
+    /// As it is sent.
+    pub(crate) json: Box<[u8]>,
+    /// Its hash.
+    pub(crate) hash: [u8; 32],
 }
 
 /// One version of a served kind: what a path names.
@@ -346,13 +358,16 @@ impl Served {
     /// Returns a kind with its collection, which is read when it is first used.
     #[must_use]
     pub fn new(cluster: ClusterId, kind: Kind, origin: Origin, collection: Collection) -> Self {
+        let shown = kind.versions.iter().map(|_| OnceLock::new());
         Self {
+            shown: shown.collect(),
             cluster,
             kind,
             origin,
             collection,
             terminating: AtomicBool::new(false),
             sharing: OnceLock::new(),
+            content: OnceLock::new(),
         }
     }
 
@@ -365,6 +380,27 @@ impl Served {
     pub(crate) fn share(&self, sharing: Sharing) {
         // Rules given twice for one kind would be a mistake of the program.
         let _ = self.sharing.set(Arc::new(sharing));
+    }
+
+    /// Returns what discovery says of the version at a place, which is written once.
+    pub(crate) fn shown(&self, place: usize, write: impl FnOnce() -> Shown) -> &Shown {
+        self.shown[place].get_or_init(write)
+    }
+
+    /// Returns whether discovery was asked for the version at a place.
+    #[cfg(test)]
+    pub(crate) fn was_shown(&self, place: usize) -> bool {
+        self.shown[place].get().is_some()
+    }
+
+    /// Returns the hash of what its definition says, if it was made.
+    pub(crate) fn content(&self) -> Option<[u8; 32]> {
+        self.content.get().copied()
+    }
+
+    /// Keeps the hash of what its definition says. Only the first word counts.
+    pub(crate) fn keep_content(&self, content: [u8; 32]) -> [u8; 32] {
+        *self.content.get_or_init(|| content)
     }
 
     /// Returns whether creates are refused because the definition is being deleted.

@@ -11,6 +11,7 @@ use std::{
 use base::{Clock, Drain, Rng, Task, Tasks};
 use kit::{
     Cache, Change, Client, Extent, Object, Partial, Queue, Resource, Uid,
+    discovery::Served,
     events::{About, Recorder, Severity},
     watch::{Event, Watch},
 };
@@ -18,7 +19,11 @@ use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
 use super::graph::{Graph, Invalid, Kind, Outcome, Work};
-use crate::{catalog::Catalog, claim::Headed, departures::Departures};
+use crate::{
+    catalog::{Catalog, Place, Since},
+    claim::Headed,
+    departures::Departures,
+};
 
 /// How long the first look at a new set of resources is waited for; one that does not answer must
 /// not hold up all others.
@@ -127,6 +132,9 @@ pub struct Monitors {
     pub followed: Vec<Resource>,
 }
 
+/// What is watched.
+type Watches = BTreeMap<Place, Monitor>;
+
 struct Monitor {
     resource: Resource,
     task: Task<()>,
@@ -136,7 +144,7 @@ impl Monitors {
     /// Keeps the watches in step with discovery; says `ready` once the graph is complete.
     pub async fn run(mut self, mut drain: Drain, ready: oneshot::Sender<()>) {
         let mut changes = self.catalog.changes();
-        let mut running: BTreeMap<(Arc<str>, Arc<str>), Monitor> = BTreeMap::new();
+        let mut running = Watches::new();
         let unsynced = watch::Sender::new(0_usize);
         let mut ready = Some(ready);
         // Compared by value: the first answer may have come before we began to listen.
@@ -145,12 +153,15 @@ impl Monitors {
             tokio::select! {
                 biased;
                 () = drain.requested() => return,
-                changed = changes.wait_for(|generation| *generation != seen) => match changed {
-                    Ok(generation) => seen = *generation,
-                    Err(_) => return,
-                },
+                changed = changes.wait_for(|generation| *generation != seen) => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
             }
-            self.adjust(&mut running, &unsynced);
+            let (now, since) = self.catalog.since(seen);
+            seen = now;
+            self.adjust(since, &mut running, &unsynced);
             let mut waiting = unsynced.subscribe();
             let synced = waiting.wait_for(|left| *left == 0);
             let clock = self.clock.clone();
@@ -166,45 +177,55 @@ impl Monitors {
         }
     }
 
+    /// Keeps the watches in step with what changed, which may be everything.
     fn adjust(
         &mut self,
-        running: &mut BTreeMap<(Arc<str>, Arc<str>), Monitor>,
+        since: Since,
+        running: &mut Watches,
         unsynced: &watch::Sender<usize>,
     ) {
         let held = self.catalog.held();
-        let mut wanted: BTreeMap<(Arc<str>, Arc<str>), Resource> = BTreeMap::new();
-        for served in held.discovery.preferred() {
-            let resource = &served.resource;
-            // Events come in masses, own nothing and expire by themselves.
-            let ignored =
-                &*resource.plural == "events" && matches!(&*resource.group, "" | "events.k8s.io");
-            let followed = self.followed.iter().any(|followed| {
-                followed.group == resource.group && followed.plural == resource.plural
-            });
-            if ignored || followed || !served.can(&["delete", "list", "watch"]) {
+        let places = match since {
+            Since::These(places) => places,
+            Since::Everything => {
+                let served = held.preferred().map(|served| &served.resource);
+                let all = served.map(|one| (Arc::clone(&one.group), Arc::clone(&one.plural)));
+                let mut all: Vec<Place> = all.collect();
+                all.extend(running.keys().cloned());
+                all
+            }
+        };
+        for place in places {
+            let served = held.at(&place).filter(|served| self.is_watched(served));
+            let wanted = served.map(|served| &served.resource);
+            let known = running.get(&place);
+            if known.map(|monitor| &monitor.resource) == wanted {
                 continue;
             }
-            let key = (Arc::clone(&resource.group), Arc::clone(&resource.plural));
-            wanted.insert(key, resource.clone());
-        }
-        running.retain(|key, monitor| {
-            let kept = wanted.get(key) == Some(&monitor.resource);
-            if !kept {
+            if let Some(monitor) = running.remove(&place) {
                 monitor.task.stop();
+                if wanted.is_none() {
+                    let kind = self.shared.kind(&monitor.resource);
+                    self.shared.apply(|graph| graph.forget_kind(kind));
+                }
             }
-            if !wanted.contains_key(key) {
-                let kind = self.shared.kind(&monitor.resource);
-                self.shared.apply(|graph| graph.forget_kind(kind));
+            if let Some(resource) = wanted {
+                let task = self.start(resource, unsynced);
+                let resource = resource.clone();
+                running.insert(place, Monitor { resource, task });
             }
-            kept
-        });
-        for (key, resource) in wanted {
-            if running.contains_key(&key) {
-                continue;
-            }
-            let task = self.start(&resource, unsynced);
-            running.insert(key, Monitor { resource, task });
         }
+    }
+
+    fn is_watched(&self, served: &Served) -> bool {
+        let resource = &served.resource;
+        // Events come in masses, own nothing and expire by themselves.
+        let ignored =
+            &*resource.plural == "events" && matches!(&*resource.group, "" | "events.k8s.io");
+        let followed = self.followed.iter().any(|followed| {
+            followed.group == resource.group && followed.plural == resource.plural
+        });
+        !ignored && !followed && served.can(&["delete", "list", "watch"])
     }
 
     fn start(&mut self, resource: &Resource, unsynced: &watch::Sender<usize>) -> Task<()> {

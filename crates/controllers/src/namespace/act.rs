@@ -20,7 +20,13 @@ use super::{
     Namespace, Status,
     plan::{Report, Step, other_finalizers, plan, status},
 };
-use crate::{catalog::Catalog, claim::Headed, departures::Departures, pod::Pod, write};
+use crate::{
+    catalog::{Catalog, Held},
+    claim::Headed,
+    departures::Departures,
+    pod::Pod,
+    write,
+};
 
 /// Resources that are emptied at once.
 const TOGETHER: usize = 8;
@@ -80,9 +86,7 @@ impl Controller for Namespaces {
             return Ok(After::Done);
         }
         self.departures.wait(name);
-        let report = self
-            .empty(name, &held.discovery.served, &held.discovery.failed)
-            .await;
+        let report = self.empty(name, &held).await;
         if report.is_empty() {
             return self.finish(&path, &namespace).await;
         }
@@ -97,15 +101,13 @@ impl Controller for Namespaces {
 }
 
 impl Namespaces {
-    async fn empty(&self, name: &str, served: &[Served], failed: &[String]) -> Report {
+    async fn empty(&self, name: &str, held: &Held) -> Report {
         let mut report = Report {
-            undiscovered: failed.to_vec(),
+            undiscovered: held.failed.clone(),
             ..Report::default()
         };
-        let deletable = served.iter().filter(|served| {
-            served.preferred
-                && served.resource.scope == kit::Scope::Namespaced
-                && served.can(&["delete"])
+        let deletable = held.preferred().filter(|served| {
+            served.resource.scope == kit::Scope::Namespaced && served.can(&["delete"])
         });
         let (pods, others): (Vec<&Served>, Vec<&Served>) = deletable.partition(|served| {
             served.resource.group.is_empty() && &*served.resource.plural == "pods"

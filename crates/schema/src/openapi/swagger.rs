@@ -13,6 +13,7 @@ use super::{
     custom::{EMBEDDED, KEEPS, flag},
     definitions::object,
     paths::ANYTHING,
+    written::{Part, parts, write_frame},
 };
 
 const REFERENCE_V3: &str = "#/components/schemas/";
@@ -37,33 +38,47 @@ const TYPES: [&str; 12] = [
 /// Gathers v3 documents into one of v2.
 #[derive(Debug, Default)]
 pub struct Swagger {
-    definitions: BTreeMap<Text, Value>,
-    paths: BTreeMap<Text, Value>,
+    definitions: BTreeMap<Text, Part>,
+    paths: BTreeMap<Text, Part>,
 }
 
 impl Swagger {
     /// Adds what a v3 document says. A definition that several documents have is the same in all;
     /// the kinds that it stands for are put together.
     pub fn add(&mut self, document: Value) {
-        let Value::Object(mut document) = document else {
-            return;
-        };
-        if let Some(Value::Object(mut paths)) = document.remove("paths") {
-            for (path, item) in paths.fields_mut().drain(..) {
-                self.paths.insert(path, path_item(item));
-            }
+        self.take(document, Part::Tree);
+    }
+
+    /// As [`Swagger::add`], for one of many documents: what it says is written at once, which takes
+    /// a tenth of the memory of its tree.
+    pub fn add_written(&mut self, document: Value) {
+        self.take(document, |value| Part::written(&value));
+    }
+
+    fn take(&mut self, document: Value, keep: impl Fn(Value) -> Part) {
+        let (paths, schemas) = parts(document);
+        for (path, item) in paths {
+            self.paths.insert(path, keep(path_item(item)));
         }
-        let schemas = document.get_mut("components");
-        let Some(Value::Object(schemas)) = schemas.and_then(|all| all.get_mut("schemas")) else {
-            return;
-        };
-        for (name, mut schema) in schemas.fields_mut().drain(..) {
+        for (name, mut schema) in schemas {
             if let Some(known) = self.definitions.get_mut(&name) {
-                join_kinds(known, &mut schema);
+                known.change(|known| join_kinds(known, &mut schema));
                 continue;
             }
-            self.definitions.insert(name, definition(schema));
+            self.definitions.insert(name, keep(definition(schema)));
         }
+    }
+
+    /// Returns the v2 document as JSON.
+    #[must_use]
+    pub fn write(mut self, release: &Release) -> Vec<u8> {
+        let paths = std::mem::take(&mut self.paths);
+        let definitions = std::mem::take(&mut self.definitions);
+        let frame = [("paths", &paths), ("definitions", &definitions)];
+        let Value::Object(empty) = self.finish(release) else {
+            return Vec::new();
+        };
+        write_frame(&empty, &frame)
     }
 
     /// Returns the v2 document.
@@ -75,7 +90,10 @@ impl Swagger {
             ("name", Value::from("authorization")),
             ("in", Value::from("header")),
         ]);
-        let all = |all: BTreeMap<Text, Value>| Value::Object(all.into_iter().collect());
+        let all = |all: BTreeMap<Text, Part>| {
+            let all = all.into_iter().map(|(name, part)| (name, part.tree()));
+            Value::Object(Object::from_unique(all.collect()))
+        };
         object([
             ("swagger", Value::from("2.0")),
             (

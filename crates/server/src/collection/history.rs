@@ -28,6 +28,9 @@ pub(super) const AGE_MAX: Duration = Duration::from_secs(5 * 60);
 /// behind; who is further behind makes frames anew, which is better than keeping each twice.
 const FRAMED_MAX: usize = 128;
 
+/// The same, by the bytes of the objects: large ones are framed for fewer changes.
+const FRAMED_BYTES_MAX: usize = 512 << 10;
+
 /// One change of one object.
 pub struct Change {
     /// When it happened.
@@ -106,6 +109,9 @@ pub struct History {
     /// Everything later than this revision is here.
     since: Revision,
     replaced_bytes: usize,
+    /// Number of the first change that may keep its frames, and the bytes of the objects from there.
+    framed: u64,
+    framed_bytes: usize,
 }
 
 impl History {
@@ -118,6 +124,8 @@ impl History {
             first: 1 << 40,
             since,
             replaced_bytes: 0,
+            framed: 1 << 40,
+            framed_bytes: 0,
         }
     }
 
@@ -163,11 +171,30 @@ impl History {
     pub fn push(&mut self, change: Arc<Change>) {
         let now = change.at;
         self.replaced_bytes += change.replaced_bytes();
+        self.framed_bytes += change.object.bytes.len();
         self.changes.push_back(change);
-        if let Some(behind) = self.changes.len().checked_sub(FRAMED_MAX + 1) {
-            *self.changes[behind].frames.lock() = Vec::new();
-        }
+        self.drop_frames();
         self.trim(now);
+    }
+
+    /// Drops the frames of changes that are far behind; the newest one keeps its own.
+    fn drop_frames(&mut self) {
+        let newest = self.end() - 1;
+        while self.framed < newest {
+            let is_much = self.framed_bytes > FRAMED_BYTES_MAX;
+            if !is_much && newest - self.framed < FRAMED_MAX as u64 {
+                return;
+            }
+            let Some(change) = usize::try_from(self.framed - self.first)
+                .ok()
+                .and_then(|place| self.changes.get(place))
+            else {
+                return;
+            };
+            *change.frames.lock() = Vec::new();
+            self.framed_bytes -= change.object.bytes.len();
+            self.framed += 1;
+        }
     }
 
     /// Puts older changes, which came from the store, before the ones that are here.
@@ -190,8 +217,68 @@ impl History {
             }
             self.replaced_bytes -= oldest.replaced_bytes();
             self.since = oldest.revision;
+            if self.framed <= self.first {
+                self.framed_bytes -= oldest.object.bytes.len();
+                self.framed = self.first + 1;
+            }
             self.first += 1;
             self.changes.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use api::Text;
+    use base::{Clock, WallTime};
+    use bytes::Bytes;
+    use store::Revision;
+
+    use super::{AGE_MAX, Change, FRAMED_BYTES_MAX, FRAMED_MAX, FrameKey, History};
+    use crate::collection::Stored;
+
+    const KEY: FrameKey = FrameKey { place: 0, form: 0 };
+
+    /// Pushes changes of objects of so many bytes, each framed, and expects so many to keep frames.
+    #[track_caller]
+    fn check(bytes: usize, expected: usize) {
+        let (clock, hand) = Clock::fake(WallTime::from_secs(1_800_000_000));
+        let mut history = History::new(Revision(0));
+        let push = |history: &mut History, number: u64| {
+            let object = Stored::new(Bytes::from(vec![b' '; bytes]), Revision(number));
+            let change = Change::new(
+                Revision(number),
+                Text::const_new("a"),
+                Arc::new(object),
+                None,
+                false,
+                clock.now(),
+            );
+            let frame = change.frame(KEY, || Ok::<_, ()>(Bytes::from_static(b"frame")));
+            assert!(frame.is_ok());
+            history.push(Arc::new(change));
+        };
+        for number in 1..=400 {
+            push(&mut history, number);
+        }
+        let framed = |history: &History| {
+            let has = |change: &&Arc<Change>| !change.frames.lock().is_empty();
+            history.changes.iter().filter(has).count()
+        };
+        assert_eq!(framed(&history), expected);
+        // What is forgotten is no longer counted.
+        hand.advance(AGE_MAX * 2);
+        push(&mut history, 401);
+        assert_eq!((framed(&history), history.changes.len()), (1, 1));
+        assert_eq!(history.framed_bytes, bytes);
+    }
+
+    #[test]
+    fn keeps_the_frames_of_the_newest_changes() {
+        check(10, FRAMED_MAX);
+        check(FRAMED_BYTES_MAX / 16, 16);
+        check(FRAMED_BYTES_MAX * 2, 1);
     }
 }

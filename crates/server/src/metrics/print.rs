@@ -12,7 +12,7 @@ type All = Vec<(Labels, Arc<Series>)>;
 impl Metrics {
     /// Prints everything. `in_flight` are the reads and writes that are being served.
     pub(crate) fn print(&self, in_flight: (usize, usize)) -> String {
-        let series = self.series.load();
+        let series = self.series.read();
         let mut all: All = series
             .iter()
             .map(|(labels, series)| (labels.clone(), Arc::clone(series)))

@@ -10,19 +10,22 @@ use api::{GroupVersion, Object, Text, Value, json};
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http::{HeaderValue, header};
-use ring::digest::{SHA512, digest};
+use ring::digest::{SHA256, SHA512, digest};
 use schema::{KindVersion, Scope, Subresource};
 
 use crate::{
     Refusal,
     answer::Page,
     media::{self, Accepted, Media, Offer},
-    registry::{ClusterId, Group, Registry, Resource, Table, Version},
+    registry::{ClusterId, Group, Registry, Resource, Shown, Table, Version},
     request::Request,
 };
 
 /// Priority of groups that nobody gave one, as upstream gives to custom resources.
 const PRIORITY: i32 = 1_000;
+
+/// What the aggregated form begins with.
+const HEAD: &str = r#"{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/v2","metadata":{},"items":["#;
 
 /// Makes the documents, and keeps the large ones.
 pub(crate) struct Discovery {
@@ -162,29 +165,47 @@ impl Discovery {
 }
 
 impl Document {
+    /// Joins what was written of each resource, so that a change of one among thousands costs what
+    /// one costs, and the copying.
     fn new(groups: impl Iterator<Item = (Text, Arc<Group>)>) -> Self {
-        let items = groups.map(|(name, group)| {
+        let mut json = HEAD.as_bytes().to_vec();
+        // The tag is made of the parts' own hashes; hashing the whole would take longer than
+        // everything else.
+        let mut tag = Vec::new();
+        for (place, (name, group)) in groups.enumerate() {
             let mut metadata = Object::default();
             if !name.is_empty() {
                 metadata.push(Text::const_new("name"), Value::String(name));
             }
-            let versions = group.versions.iter().map(aggregated_version).collect();
-            object([
-                ("metadata", Value::Object(metadata)),
-                ("versions", Value::Array(versions)),
-            ])
-        });
-        let list = object([
-            ("kind", Value::from("APIGroupDiscoveryList")),
-            ("apiVersion", Value::from("apidiscovery.k8s.io/v2")),
-            ("metadata", Value::object()),
-            ("items", Value::Array(items.collect())),
-        ]);
-        let mut json = Vec::new();
-        json::write(&list, &mut json);
-        json.push(b'\n');
+            let start = json.len() + usize::from(place > 0);
+            json.extend_from_slice(if place > 0 { b",{" } else { b"{" });
+            json.extend_from_slice(b"\"metadata\":");
+            json::write(&Value::Object(metadata), &mut json);
+            json.extend_from_slice(b",\"versions\":[");
+            tag.extend_from_slice(&json[start..]);
+            for (place, version) in group.versions.iter().enumerate() {
+                let start = json.len();
+                json.extend_from_slice(if place > 0 { b",{" } else { b"{" });
+                json.extend_from_slice(b"\"version\":");
+                let name = version.group_version.version.clone();
+                json::write(&Value::String(name), &mut json);
+                json.extend_from_slice(b",\"resources\":[");
+                tag.extend_from_slice(&json[start..]);
+                for (place, resource) in version.resources.values().enumerate() {
+                    let shown = resource.served.shown(resource.place, || shown(resource));
+                    if place > 0 {
+                        json.push(b',');
+                    }
+                    json.extend_from_slice(&shown.json);
+                    tag.extend_from_slice(&shown.hash);
+                }
+                json.extend_from_slice(b"],\"freshness\":\"Current\"}");
+            }
+            json.extend_from_slice(b"]}");
+        }
+        json.extend_from_slice(b"]}\n");
         Self {
-            etag: etag_of(&json),
+            etag: etag_of(&tag),
             json: Bytes::from(json),
         }
     }
@@ -395,16 +416,16 @@ fn subresource_entry(resource: &Resource, subresource: &Subresource) -> Value {
     Value::Object(fields)
 }
 
-fn aggregated_version(version: &Version) -> Value {
-    let resources = version.resources.values().map(aggregated_resource);
-    object([
-        (
-            "version",
-            Value::String(version.group_version.version.clone()),
-        ),
-        ("resources", Value::Array(resources.collect())),
-        ("freshness", Value::from("Current")),
-    ])
+/// Writes what the aggregated form says of a resource.
+fn shown(resource: &Resource) -> Shown {
+    let mut json = Vec::new();
+    json::write(&aggregated_resource(resource), &mut json);
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, &json).as_ref());
+    Shown {
+        json: json.into(),
+        hash,
+    }
 }
 
 fn aggregated_resource(resource: &Resource) -> Value {
@@ -491,3 +512,6 @@ impl fmt::Debug for Discovery {
         f.debug_struct("Discovery").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,6 +72,7 @@ impl Framer {
             form: self.form_bits(kind),
         };
         let frame = change.frame(key, || {
+            // Frames are kept, so they take no more than they need.
             let mut frame = Vec::with_capacity(change.object.bytes.len() + FRAME_BYTES);
             // A deletion shows the last state with the deletion's revision, whether the object is
             // gone or only out of the selection.
@@ -84,6 +85,7 @@ impl Framer {
             };
             let object = gone.as_ref().or(converted).unwrap_or(&change.object);
             self.write(kind, object, &mut frame)?;
+            frame.shrink_to_fit();
             Ok(Bytes::from(frame))
         });
         self.tells_columns = false;

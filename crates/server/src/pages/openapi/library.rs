@@ -6,15 +6,19 @@ use std::{
     time::Duration,
 };
 
-use api::{GroupVersion, Text, Value, json};
+use api::{
+    GroupVersion, Text, Value,
+    json::{self, scan},
+};
 use base::Moment;
 use bytes::Bytes;
 use flate2::read::DeflateDecoder;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
+use ring::digest;
 use schema::{
     Shape,
-    openapi::{self, Page, Release, Swagger, Texts, proto},
+    openapi::{self, Gathered, Page, Release, Swagger, Texts, proto},
 };
 
 use super::Print;
@@ -23,6 +27,9 @@ use crate::{
     registry::{ClusterId, Groups, Origin, Served, Table, Version},
     render::meta_shape,
 };
+
+/// Which program makes the documents.
+const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 
 /// What a document is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -161,7 +168,10 @@ impl Library {
         {
             return known.hash.clone();
         }
-        let hash = Text::from(hash_of(&print(&self.make(shelf, name))));
+        let hash = match self.hash_of_definitions(shelf, name, &kinds) {
+            Some(hash) => hash,
+            None => Text::from(hash_of(&print(&self.make(shelf, name)))),
+        };
         let known = Known {
             kinds: kinds.into_iter().map(Arc::downgrade).collect(),
             hash: hash.clone(),
@@ -176,6 +186,30 @@ impl Library {
         hash
     }
 
+    /// Returns the hash of a document of custom resources alone. It is made of what their
+    /// definitions say, of which each is looked at once: when one of thousands changes, nothing is
+    /// done for the others.
+    fn hash_of_definitions(
+        &self,
+        shelf: &Shelf<'_>,
+        name: &Name,
+        kinds: &[&Arc<Served>],
+    ) -> Option<Text> {
+        if !is_custom(kinds) {
+            return None;
+        }
+        // What is made of a definition changes with the program.
+        let mut all = format!("{} {} {}\n", name.path(), self.release.0, PROGRAM).into_bytes();
+        for kind in kinds {
+            let content = match kind.content() {
+                Some(content) => content,
+                None => kind.keep_content(content_of(shelf, kind)?),
+            };
+            all.extend_from_slice(&content);
+        }
+        Some(Text::from(hash_of(&all)))
+    }
+
     /// Returns a document as it is sent.
     pub(super) fn document(&self, shelf: &Shelf<'_>, name: &Name, form: Print) -> Bytes {
         let hash = self.hash(shelf, name);
@@ -185,10 +219,17 @@ impl Library {
         {
             return bytes.clone();
         }
-        let document = self.make(shelf, name);
-        let bytes = Bytes::from(match form {
-            Print::Json => print(&document),
-            Print::Protobuf => proto::write_v3(&document),
+        let kinds = shelf.kinds(name);
+        let bytes = Bytes::from(match (name, form) {
+            (Name::Version(group_version), Print::Json) if is_custom(&kinds) => {
+                let mut gathered = Gathered::default();
+                for kind in kinds {
+                    gathered.add(self.make_of(shelf, group_version, &[kind]));
+                }
+                gathered.write(&shelf.meta(), &self.texts())
+            }
+            (_, Print::Json) => print(&self.make(shelf, name)),
+            (_, Print::Protobuf) => proto::write_v3(&self.make(shelf, name)),
         });
         let entry = (hash, bytes.clone());
         self.held.lock().documents.insert(key, entry);
@@ -218,12 +259,19 @@ impl Library {
         }
         let mut swagger = Swagger::default();
         for name in self.names(shelf) {
-            swagger.add(self.make(shelf, &name));
+            let kinds = shelf.kinds(&name);
+            match &name {
+                Name::Version(group_version) if is_custom(&kinds) => {
+                    for kind in kinds {
+                        swagger.add_written(self.make_of(shelf, group_version, &[kind]));
+                    }
+                }
+                _ => swagger.add(self.make(shelf, &name)),
+            }
         }
-        let document = swagger.finish(&self.release);
         let bytes = Bytes::from(match form {
-            Print::Json => print(&document),
-            Print::Protobuf => proto::write_v2(&document),
+            Print::Json => swagger.write(&self.release),
+            Print::Protobuf => proto::write_v2(&swagger.finish(&self.release)),
         });
         let entry = (hash, bytes.clone());
         self.held.lock().swagger.insert(form, entry);
@@ -231,13 +279,21 @@ impl Library {
     }
 
     fn make(&self, shelf: &Shelf<'_>, name: &Name) -> Value {
+        match name {
+            Name::Version(group_version) => self.make_of(shelf, group_version, &shelf.kinds(name)),
+            Name::Page(page) => page.document(&shelf.meta(), &self.texts(), &self.release),
+        }
+    }
+
+    /// Makes the document of some kinds of a group and version.
+    fn make_of(
+        &self,
+        shelf: &Shelf<'_>,
+        group_version: &GroupVersion,
+        kinds: &[&Arc<Served>],
+    ) -> Value {
         let texts = self.texts();
         let meta = shelf.meta();
-        let group_version = match name {
-            Name::Version(group_version) => group_version,
-            Name::Page(page) => return page.document(&meta, &texts, &self.release),
-        };
-        let kinds = shelf.kinds(name);
         let schemas: Vec<Option<Value>> = kinds
             .iter()
             .map(|served| schema_of(shelf, served, &group_version.version))
@@ -302,8 +358,13 @@ fn print(document: &Value) -> Vec<u8> {
     out
 }
 
-/// Returns the schema of a custom resource as its definition has it.
-fn schema_of(shelf: &Shelf<'_>, served: &Served, version: &str) -> Option<Value> {
+/// Returns whether there are custom resources and nothing else.
+fn is_custom(kinds: &[&Arc<Served>]) -> bool {
+    !kinds.is_empty() && kinds.iter().all(|kind| kind.origin != Origin::BuiltIn)
+}
+
+/// Returns the bytes of the definition of a custom resource.
+fn definition_of(shelf: &Shelf<'_>, served: &Served) -> Option<Bytes> {
     let Origin::Custom(name) = &served.origin else {
         return None;
     };
@@ -313,10 +374,33 @@ fn schema_of(shelf: &Shelf<'_>, served: &Served, version: &str) -> Option<Value>
         "customresourcedefinitions",
     )?;
     let view = definitions.served.collection.peek()?;
-    let definition = json::read(&view.objects.get(name)?.bytes).ok()?.value;
+    view.objects.get(name).map(|object| object.bytes.clone())
+}
+
+/// Returns a hash of what a definition says of its kind.
+fn content_of(shelf: &Shelf<'_>, served: &Served) -> Option<[u8; 32]> {
+    let bytes = definition_of(shelf, served)?;
+    let mut hash = digest::Context::new(&digest::SHA256);
+    let parts: [&[&str]; 2] = [&["spec"], &["status", "acceptedNames"]];
+    for path in parts {
+        let part = scan::find_field(&bytes, path).map_or(&b""[..], |range| &bytes[range]);
+        hash.update(&part.len().to_le_bytes());
+        hash.update(part);
+    }
+    let mut content = [0; 32];
+    content.copy_from_slice(hash.finish().as_ref());
+    Some(content)
+}
+
+/// Returns the schema of a custom resource as its definition has it.
+fn schema_of(shelf: &Shelf<'_>, served: &Served, version: &str) -> Option<Value> {
+    let definition = json::read(&definition_of(shelf, served)?).ok()?.value;
     let versions = definition.at(&["spec", "versions"])?.as_array()?;
     let found = versions
         .iter()
         .find(|one| one.str_at(&["name"]) == Some(version))?;
     found.at(&["schema", "openAPIV3Schema"]).cloned()
 }
+
+#[cfg(test)]
+mod tests;
