@@ -26,7 +26,7 @@ fn definition(number: usize, versions: &str, established: bool) -> Arc<Definitio
         "spec": {"group": "x.io", "scope": "Namespaced", "names": names, "versions": versions},
         "status": {"acceptedNames": names, "conditions": [{"type": "Established", "status": is}]},
     });
-    Arc::new(serde_json::from_value(text).unwrap())
+    Arc::new(serde_json::from_str(&text.to_string()).unwrap())
 }
 
 fn set(catalog: &Catalog, new: &Arc<Definition>) {
