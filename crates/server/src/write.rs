@@ -406,6 +406,8 @@ impl<'a> Writer<'a> {
         ask.validate(self.call, Some(&object), old_value).await?;
         if old_value.is_none() && crds::is_definition(kind) && !self.call.options.dry_run {
             self.named = crds::accept(self.serving, &mut object, self.call.received);
+            // The status is written in the order of its fields, as everything.
+            self.normalize(&mut object)?;
         }
         let place = self.place(&object);
         let released = self.released(&object, old_value, end);
