@@ -133,7 +133,10 @@ impl Held {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
         let group = self.groups.get(group)?;
         let served = group.resources.get(group.kinds.get(kind)?)?;
-        served.iter().find(|one| one.preferred).map(|one| &one.resource)
+        served
+            .iter()
+            .find(|one| one.preferred)
+            .map(|one| &one.resource)
     }
 
     /// Gives every resource once, in the version its group prefers.
@@ -432,13 +435,7 @@ impl Definition {
         let mut versions: Vec<&str> = versions.map(|version| &*version.name).collect();
         versions.sort_by_key(|version| std::cmp::Reverse(preference(version)));
         let names = &self.status.accepted_names;
-        let mut resource = Resource::new(
-            &self.spec.group,
-            "",
-            &names.plural,
-            &names.kind,
-            scope,
-        );
+        let mut resource = Resource::new(&self.spec.group, "", &names.plural, &names.kind, scope);
         let served = versions.into_iter().enumerate().map(|(place, version)| {
             resource.version = Arc::from(version);
             Served {

@@ -136,12 +136,14 @@ pub(crate) fn accept(serving: &Serving, object: &mut Value, now: WallTime) -> Op
     serving.definitions.borrow().as_ref()?;
     let group = object.str_at(&["spec", "group"])?;
     let mut decided = Value::Null;
-    let claims = serving.names.claim(group, Meta::of(object).name(), |taken| {
-        decided = status::decide(object, taken, now);
-        decided
-            .get("acceptedNames")
-            .map_or_else(Vec::new, names::accepted)
-    });
+    let claims = serving
+        .names
+        .claim(group, Meta::of(object).name(), |taken| {
+            decided = status::decide(object, taken, now);
+            decided
+                .get("acceptedNames")
+                .map_or_else(Vec::new, names::accepted)
+        });
     object.set_at(&["status"], decided);
     Some(claims)
 }
@@ -171,4 +173,3 @@ pub(crate) async fn settled(serving: &Serving, resource: &Resource) {
     // One that cannot be served in time is served later; the write itself has happened.
     let _ = serving.clock.timeout(SETTLE_MAX, reached).await;
 }
-

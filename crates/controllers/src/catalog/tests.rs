@@ -19,7 +19,8 @@ fn definition(number: usize, versions: &str, established: bool) -> Arc<Definitio
         .split_whitespace()
         .map(|name| serde_json::json!({"name": name, "served": true, "schema": {"type": "object"}}))
         .collect();
-    let names = serde_json::json!({"plural": format!("kinds{number}"), "kind": format!("Kind{number}")});
+    let names =
+        serde_json::json!({"plural": format!("kinds{number}"), "kind": format!("Kind{number}")});
     let is = if established { "True" } else { "False" };
     let text = serde_json::json!({
         "metadata": {"name": format!("kinds{number}.x.io"), "resourceVersion": "7"},
@@ -64,7 +65,10 @@ async fn what_definitions_say_is_what_discovery_says() {
     set(&catalog, &definition(0, "v1beta1 v2", true));
     assert!(*catalog.held() == *held);
     catalog.refresh().await.unwrap();
-    assert_eq!(catalog.since(seen).1, Since::These(vec![("x.io".into(), "kinds0".into())]));
+    assert_eq!(
+        catalog.since(seen).1,
+        Since::These(vec![("x.io".into(), "kinds0".into())])
+    );
     let resource = catalog.held().resource("x.io/v1", "Kind0").cloned();
     assert_eq!(resource.unwrap().path(), "/apis/x.io/v2/kinds0");
     assert!(catalog.held().resource("v1", "Pod").is_some());
@@ -94,7 +98,10 @@ async fn one_definition_among_thousands_costs_what_one_costs() {
         places.dedup();
         assert_eq!(places, ["kinds3", "kinds5", &*format!("kinds{count}")]);
         let held = catalog.held();
-        let path = |kind| held.resource("x.io/v1", kind).map(|resource: &kit::Resource| resource.path());
+        let path = |kind| {
+            held.resource("x.io/v1", kind)
+                .map(|resource: &kit::Resource| resource.path())
+        };
         assert_eq!(path("Kind3").as_deref(), Some("/apis/x.io/v2/kinds3"));
         assert_eq!(path("Kind5"), None);
     }

@@ -178,12 +178,7 @@ impl Monitors {
     }
 
     /// Keeps the watches in step with what changed, which may be everything.
-    fn adjust(
-        &mut self,
-        since: Since,
-        running: &mut Watches,
-        unsynced: &watch::Sender<usize>,
-    ) {
+    fn adjust(&mut self, since: Since, running: &mut Watches, unsynced: &watch::Sender<usize>) {
         let held = self.catalog.held();
         let places = match since {
             Since::These(places) => places,
@@ -222,9 +217,10 @@ impl Monitors {
         // Events come in masses, own nothing and expire by themselves.
         let ignored =
             &*resource.plural == "events" && matches!(&*resource.group, "" | "events.k8s.io");
-        let followed = self.followed.iter().any(|followed| {
-            followed.group == resource.group && followed.plural == resource.plural
-        });
+        let followed = self
+            .followed
+            .iter()
+            .any(|followed| followed.group == resource.group && followed.plural == resource.plural);
         !ignored && !followed && served.can(&["delete", "list", "watch"])
     }
 

@@ -8,9 +8,7 @@ use api::{GroupVersion, Text, Value};
 use base64::Engine;
 use schema::{
     Behavior, Column, Conversion, Generation, Kind, KindVersion, Names, Plain, ScalePaths, Scope,
-    Selectable, Shape, Subresource, Traits, View,
-    kind::Verbs,
-    structural::compile_any,
+    Selectable, Shape, Subresource, Traits, View, kind::Verbs, structural::compile_any,
 };
 
 use super::{

@@ -12,7 +12,9 @@ use ring::digest;
 use store::{Revision, StoreError};
 
 use super::{
-    BATCH, CLEANUP, compile, compile::Shared, computed, leave,
+    BATCH, CLEANUP, compile,
+    compile::Shared,
+    computed, leave,
     names::{self, Name},
     note,
     source::Source,
@@ -184,9 +186,7 @@ impl Definitions {
         let known = self.known.entry(name.clone()).or_default();
         known.group = Text::new(object.str_at(&["spec", "group"]).unwrap_or_default());
         let names = names::accepted(accepted);
-        serving
-            .names
-            .hold(&known.group, name, &known.names, &names);
+        serving.names.hold(&known.group, name, &known.names, &names);
         known.names = names.into();
         let is_unhappy = !status::is_true(object, "NamesAccepted");
         serving.names.mark(&known.group, name, is_unhappy);

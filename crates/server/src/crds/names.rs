@@ -90,7 +90,9 @@ pub(crate) fn accepted(accepted: &Value) -> Vec<Name> {
     let text = |name: &str| Text::new(accepted.str_at(&[name]).unwrap_or_default());
     let mut names = vec![Name::Resource(text("plural")), Name::Kind(text("kind"))];
     let short = status::texts(accepted, "shortNames");
-    let short = short.into_iter().map(|name| Name::Resource(Text::from(name)));
+    let short = short
+        .into_iter()
+        .map(|name| Name::Resource(Text::from(name)));
     let more = [
         Name::Resource(text("singular")),
         Name::Kind(text("listKind")),
@@ -123,7 +125,12 @@ impl Name {
 
 impl Names {
     /// Lets `read` see what others than `owner` have in a group.
-    pub(crate) fn look<T>(&self, group: &str, owner: &str, read: impl FnOnce(&Taken<'_>) -> T) -> T {
+    pub(crate) fn look<T>(
+        &self,
+        group: &str,
+        owner: &str,
+        read: impl FnOnce(&Taken<'_>) -> T,
+    ) -> T {
         let state = self.0.lock();
         read(&Taken {
             group: state.groups.get(group),

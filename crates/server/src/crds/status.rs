@@ -30,7 +30,9 @@ fn conditions(status: &Value) -> &[Value] {
 
 /// Returns whether a condition of a definition is true.
 pub(crate) fn is_true(object: &Value, kind: &str) -> bool {
-    object.get("status").is_some_and(|status| says(status, kind))
+    object
+        .get("status")
+        .is_some_and(|status| says(status, kind))
 }
 
 /// Returns whether a condition in a status is true.
@@ -202,9 +204,7 @@ mod tests {
                 "kind": "Foo", "listKind": "FooList", "shortNames": ["f", "fo"]}},
             "status": (status),
         });
-        let resources = resources
-            .iter()
-            .map(|name| Name::Resource(Text::new(name)));
+        let resources = resources.iter().map(|name| Name::Resource(Text::new(name)));
         let kinds = kinds.iter().map(|name| Name::Kind(Text::new(name)));
         let taken: Vec<Name> = resources.chain(kinds).collect();
         let names = Names::default();

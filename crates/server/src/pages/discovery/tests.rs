@@ -21,7 +21,9 @@ async fn define(bench: &Bench, number: usize) {
 fn written(table: &Table) -> usize {
     let group = table.group(ClusterId::ONLY, "example.com");
     let resources = group.expect("it is served").versions[0].resources.values();
-    resources.filter(|one| one.served.was_shown(one.place)).count()
+    resources
+        .filter(|one| one.served.was_shown(one.place))
+        .count()
 }
 
 #[tokio::test]
@@ -48,7 +50,10 @@ async fn one_definition_among_many_is_written_alone() {
         assert!(after.etag != before.etag);
         let read = api::json::read(&after.json).expect("it is JSON").value;
         let text = String::from_utf8_lossy(&after.json);
-        assert!(text.contains(&format!(r#""shortNames":["s{count}"]"#)), "{text}");
+        assert!(
+            text.contains(&format!(r#""shortNames":["s{count}"]"#)),
+            "{text}"
+        );
         let items = read.get("items").and_then(api::Value::as_array);
         assert!(items.is_some_and(|items| items.len() > 1));
     }

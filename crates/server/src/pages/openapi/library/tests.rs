@@ -45,7 +45,9 @@ async fn one_definition_among_many_is_looked_at_alone() {
 
         let patch = r#"merge {"spec":{"names":{"shortNames":["k"]}}}"#;
         let url = format!("PATCH {CRDS}/kinds3.example.com");
-        bench.ok(&url, &patch.replace('k', &format!("k{count}"))).await;
+        bench
+            .ok(&url, &patch.replace('k', &format!("k{count}")))
+            .await;
         let table = bench.serving.registry().table();
         let shelf = Shelf::new(&table, ClusterId::ONLY);
         // Whatever the number of the others, all of them are as they were.
