@@ -2,7 +2,8 @@
 //!
 //! Namespaces are emptied and finalised, every namespace gets its service account and root
 //! certificates, what lost its owners is collected, replica sets keep their pods, deployments roll
-//! from one template to the next, and aggregated cluster roles are filled.
+//! from one template to the next, aggregated cluster roles are filled, and objects are rewritten when
+//! the version they are stored in changes.
 //!
 //! Each controller is a pure decision (`plan.rs`, or `graph.rs` for the collector) and a boring
 //! `act.rs`. Caches are shared: pods, for one, are watched once for all who look at them. Each
@@ -37,6 +38,7 @@ pub mod condition;
 pub mod departures;
 pub mod deployment;
 pub mod garbage;
+pub mod migration;
 pub mod namespace;
 pub mod pod;
 pub mod replicaset;

@@ -23,6 +23,7 @@ use crate::{
         graph::Work,
         monitor::{Monitors, Shared},
     },
+    migration::{Migration, act::Migrator},
     namespace::{Namespace, act::Namespaces},
     pod::Pod,
     replicaset::{ReplicaSet, act::ReplicaSets},
@@ -85,6 +86,7 @@ pub fn start(setup: Setup) -> Running {
     let deletion = starter.deletion(&caches);
     starter.owners(&caches);
     starter.tenants(&caches);
+    starter.migrator(&caches);
     starter.caches(&caches, deletion);
     starter.running
 }
@@ -108,6 +110,8 @@ struct Caches {
     roles_aggregated: Index,
     published: Cache<rootca::Published>,
     definitions: Cache<Definition>,
+    migrations: Cache<Migration>,
+    migrations_by_target: Index,
 }
 
 fn by_namespace<T: Headed>(object: &T, found: &mut dyn FnMut(&str)) {
@@ -120,6 +124,7 @@ impl Caches {
         let sets = Cache::new(ReplicaSet::resource());
         let deployments = Cache::new(Deployment::resource());
         let roles = Cache::new(ClusterRole::resource());
+        let migrations = Cache::new(Migration::resource());
         Self {
             namespaces: Cache::new(Namespace::resource()),
             pods_by_controller: pods.index_by(claim::by_controller),
@@ -139,6 +144,10 @@ impl Caches {
             roles,
             published: rootca::cache(),
             definitions: Cache::new(Definition::resource()),
+            migrations_by_target: migrations.index_by(|migration: &Migration, found| {
+                found(&migration.spec.resource.qualified());
+            }),
+            migrations,
         }
     }
 }
@@ -368,11 +377,40 @@ impl Starter {
         }
     }
 
+    /// Starts who rewrites objects in the version that is stored now.
+    fn migrator(&mut self, caches: &Caches) {
+        let Some(client) = self.client(Name::StorageVersionMigrator) else {
+            return;
+        };
+        let queue: Queue<Key> = self.queue();
+        let (wake, migrations) = (queue.clone(), caches.migrations.clone());
+        let by_target = caches.migrations_by_target;
+        caches.migrations.on_change(move |change| {
+            let (Change::Set { new: changed, .. } | Change::Gone(changed)) = change else {
+                return;
+            };
+            // Of one resource one runs at a time: the next one may have waited for this.
+            wake.add(changed.key());
+            let target = changed.spec.resource.qualified();
+            for other in migrations.find_unordered(by_target, &target) {
+                wake.add(other.key());
+            }
+        });
+        let controller = Migrator {
+            client,
+            clock: self.setup.clock.clone(),
+            catalog: Catalog::new(self.shared_client.clone(), self.setup.clock.clone()),
+            migrations: caches.migrations.clone(),
+            by_target,
+        };
+        self.work(controller, queue, vec![synced(&caches.migrations)]);
+    }
+
     /// Starts the caches that someone looks at, and the collector on top of them.
     fn caches(&mut self, caches: &Caches, deletion: Deletion) {
         use Name::{
             ClusterRoleAggregation, Deployment, GarbageCollector, Namespace, ReplicaSet, RootCa,
-            ServiceAccount,
+            ServiceAccount, StorageVersionMigrator,
         };
         let mut followed = Vec::new();
         let collector = deletion.collector.as_ref().map(|(_, shared, _)| shared);
@@ -395,6 +433,9 @@ impl Starter {
         self.cache(&caches.definitions, &both, collector, &mut followed);
         if self.has_any(&[RootCa]) {
             self.start_cache(&caches.published);
+        }
+        if self.has_any(&[StorageVersionMigrator]) {
+            self.start_cache(&caches.migrations);
         }
         let Some(catalog) = deletion.catalog else {
             return;

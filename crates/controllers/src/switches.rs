@@ -19,11 +19,13 @@ pub enum Name {
     Deployment,
     /// Fills aggregated roles.
     ClusterRoleAggregation,
+    /// Rewrites objects in the version that is stored now.
+    StorageVersionMigrator,
 }
 
 /// All controllers, with their names and the service account in `kube-system` whose identity they
 /// write under.
-pub const ALL: [(Name, &str, &str); 7] = [
+pub const ALL: [(Name, &str, &str); 8] = [
     (
         Name::Namespace,
         "namespace-controller",
@@ -58,6 +60,11 @@ pub const ALL: [(Name, &str, &str); 7] = [
         Name::ClusterRoleAggregation,
         "clusterrole-aggregation-controller",
         "clusterrole-aggregation-controller",
+    ),
+    (
+        Name::StorageVersionMigrator,
+        "storage-version-migrator-controller",
+        "storage-version-migrator-controller",
     ),
 ];
 
@@ -165,9 +172,9 @@ mod tests {
 
     #[test]
     fn words_switch() {
-        check("*", 7, true);
-        check("* -namespace-controller", 6, false);
-        check("-namespace-controller *", 6, false);
+        check("*", 8, true);
+        check("* -namespace-controller", 7, false);
+        check("-namespace-controller *", 7, false);
         check("namespace-controller", 1, true);
         check("", 0, false);
     }

@@ -426,3 +426,141 @@ async fn a_namespace_goes_with_all_that_is_in_it_and_says_what_holds_it() {
     .await;
     cluster.stop().await;
 }
+
+const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const MIGRATIONS: &str = "/apis/storagemigration.k8s.io/v1/storageversionmigrations";
+
+fn conditions(object: &Value) -> String {
+    let conditions = object["status"]["conditions"].as_array();
+    let lines = conditions.into_iter().flatten().map(|one| {
+        let text = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+        format!("{}={} {}", text("type"), text("status"), text("message"))
+    });
+    lines.collect::<Vec<_>>().join("; ")
+}
+
+fn migration(name: &str, resource: &str) -> Value {
+    json!({"metadata": {"name": name},
+        "spec": {"resource": {"group": "example.com", "resource": resource}}})
+}
+
+#[tokio::test]
+async fn a_stored_version_is_left_and_its_definition_forgets_it() {
+    let cluster = Cluster::start().await;
+    let client = cluster.client();
+    let version = |name: &str, storage: bool| {
+        json!({"name": name, "served": true, "storage": storage, "schema": {"openAPIV3Schema":
+            {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}})
+    };
+    let definition = json!({"metadata": {"name": "foos.example.com"}, "spec": {
+        "group": "example.com", "scope": "Namespaced",
+        "names": {"plural": "foos", "singular": "foo", "kind": "Foo", "listKind": "FooList"},
+        "versions": [version("v1", true), version("v2", false)]}});
+    create(&client, DEFINITIONS, definition).await;
+    let established = |all: &[Value]| {
+        named(all, "foos.example.com")
+            .is_some_and(|one| conditions(one).contains("Established=True"))
+    };
+    until(&client, DEFINITIONS, "the definition", established).await;
+    let foos = "/apis/example.com/v1/namespaces/default/foos";
+    let mut before = Vec::new();
+    for number in 0..20 {
+        let foo = json!({"apiVersion": "example.com/v1", "kind": "Foo",
+            "metadata": {"name": format!("f{number}")}, "spec": {"n": number}});
+        let made = create(&client, foos, foo).await;
+        before.push(made["metadata"]["resourceVersion"].clone());
+    }
+    let path = format!("{DEFINITIONS}/foos.example.com");
+    let changed = json!({"spec": {"versions": [version("v1", false), version("v2", true)]}});
+    patch(&client, &path, changed).await;
+    let known: Value = client.get(&path).await.expect("it is there");
+    assert_eq!(known["status"]["storedVersions"], json!(["v1", "v2"]));
+    let newest = json!({"spec": {"versions": [version("v2", true)]}});
+    let body = Bytes::from(newest.to_string());
+    let refused = client
+        .patch::<Value>(&path, Patch::Merge, body.clone())
+        .await;
+    let refused = refused.expect_err("v1 is stored").text();
+    assert!(
+        refused.contains("missing from spec.versions; v1 was previously a storage version"),
+        "{refused}"
+    );
+
+    create(&client, MIGRATIONS, migration("foos", "foos")).await;
+    create(&client, MIGRATIONS, migration("foos-again", "foos")).await;
+    create(&client, MIGRATIONS, migration("nothing", "nothing")).await;
+    let is_over = |name: &'static str| {
+        move |all: &[Value]| {
+            named(all, name).is_some_and(|one| conditions(one).contains("Running=False"))
+        }
+    };
+    let all = until(&client, MIGRATIONS, "the migration", is_over("foos")).await;
+    let own = named(&all, "foos").expect("it is there");
+    assert_eq!(
+        conditions(own),
+        "Running=False Migration completed; Succeeded=True Migration completed"
+    );
+    let known: Value = client.get(&path).await.expect("it is there");
+    assert_eq!(known["status"]["storedVersions"], json!(["v2"]));
+    assert!(
+        conditions(&known).contains("StorageMigrating=False The migration has succeeded and the stored versions have been updated"),
+        "{}",
+        conditions(&known)
+    );
+    let left: Value = client
+        .get(&foos.replace("v1", "v2"))
+        .await
+        .expect("they are served");
+    let items = left["items"].as_array().expect("a list");
+    assert_eq!(items.len(), 20);
+    for item in items {
+        let revision = &item["metadata"]["resourceVersion"];
+        assert!(
+            !before.contains(revision),
+            "every object was written: {item}"
+        );
+        assert_eq!(item["metadata"]["generation"], json!(1), "and none changed");
+    }
+    // The second one has its turn, and finds nothing to write.
+    until(&client, MIGRATIONS, "the second", is_over("foos-again")).await;
+    let again: Value = client
+        .get(&foos.replace("v1", "v2"))
+        .await
+        .expect("they are served");
+    assert_eq!(again["items"], left["items"]);
+    patch(&client, &path, newest).await;
+    let served = |all: &[Value]| {
+        named(all, "foos.example.com").is_some_and(|one| one["spec"]["versions"][0]["name"] == "v2")
+    };
+    until(&client, DEFINITIONS, "the old version's end", served).await;
+    let gone = client.get::<Value>(foos).await.expect_err("v1 is gone");
+    assert!(gone.is_not_found(), "{}", gone.text());
+    let left: Value = client
+        .get(&foos.replace("v1", "v2"))
+        .await
+        .expect("they are served");
+    assert_eq!(left["items"].as_array().map(Vec::len), Some(20));
+    let waits: Value = client
+        .get(&format!("{MIGRATIONS}/nothing"))
+        .await
+        .expect("it is there");
+    assert_eq!(conditions(&waits), "Running=True The migration is running");
+}
+
+#[tokio::test]
+async fn what_cannot_be_migrated_is_told() {
+    let cluster = Cluster::start().await;
+    let client = cluster.client();
+    // Questions are never stored.
+    let asked = json!({"metadata": {"name": "questions"}, "spec": {"resource":
+        {"group": "authorization.k8s.io", "resource": "subjectaccessreviews"}}});
+    create(&client, MIGRATIONS, asked).await;
+    let failed = |all: &[Value]| {
+        named(all, "questions").is_some_and(|one| conditions(one).contains("Running=False"))
+    };
+    let all = until(&client, MIGRATIONS, "the failure", failed).await;
+    assert_eq!(
+        conditions(&all[0]),
+        "Running=False Migration completed; Failed=True resource \"authorization.k8s.io/v1, Resource=subjectaccessreviews\" does not support discovery operations: [update patch list]"
+    );
+}
