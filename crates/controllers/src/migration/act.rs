@@ -151,7 +151,7 @@ impl Migrator {
     async fn served(&self, own: &Migration) -> Result<Option<Served>, Error> {
         let held = self.catalog.refresh().await?;
         let target = &own.spec.resource;
-        let mut preferred = held.discovery.preferred();
+        let mut preferred = held.preferred();
         let found = preferred.find(|served| {
             *served.resource.group == *target.group && *served.resource.plural == *target.resource
         });
