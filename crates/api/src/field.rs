@@ -127,6 +127,8 @@ impl fmt::Display for Path<'_> {
         }
         match self.step {
             Step::Root => Ok(()),
+            // As upstream, which takes a field without a name for an index without one.
+            Step::Name("") => f.write_str("[]"),
             Step::Name(name) if below.is_some() => write!(f, ".{name}"),
             Step::Name(name) => f.write_str(name),
             Step::Index(index) => write!(f, "[{index}]"),
@@ -452,6 +454,7 @@ mod tests {
         assert_eq!(labels.key("foo").to_string(), "metadata.labels[foo]");
         assert_eq!(Path::ROOT.index(1).to_string(), "[1]");
         assert_eq!(Path::ROOT.to_string(), "");
+        assert_eq!(Path::new("").to_string(), "[]");
     }
 
     #[test]

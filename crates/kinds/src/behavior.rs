@@ -78,17 +78,11 @@ impl Behavior for Builtin {
             old,
             occasion,
         };
-        let door = occasion.subresource;
-        let mut texts = Vec::new();
-        if let Some(warn) = validate::warns(&self.group, &self.kind, door) {
-            warn(&subject, &mut texts);
-        }
         let mut warnings = warn::Warnings::default();
-        if let Some(warn) = warn::of(&self.group, &self.kind, door) {
+        if let Some(warn) = warn::of(&self.group, &self.kind, occasion.subresource) {
             warn(&subject, &mut warnings);
         }
-        texts.extend(warnings.into_texts());
-        texts
+        warnings.into_texts()
     }
 
     fn table(&self, occasion: Occasion<'_>, object: &Value) -> Option<Vec<Cell>> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use api::{
     Reason, Status, Value,
     field::{self, Error, Path},
+    names::validate,
 };
 use schema::{Fold, View};
 
@@ -128,8 +129,13 @@ fn check_target(pod: &Value, binding: &Value) -> Result<(), Status> {
         let path = root.child("kind");
         errors.push(Error::not_supported(&path, kind, &["Node", "<empty>"]));
     }
-    if text(&["target", "name"]).is_empty() {
-        errors.push(Error::required(&root.child("name"), ""));
+    let (name, place) = (text(&["target", "name"]), root.child("name"));
+    if name.is_empty() {
+        errors.push(Error::required(&place, ""));
+    }
+    let wrong = (!name.is_empty()).then(|| validate::dns1123_subdomain(name));
+    for why in wrong.unwrap_or_default() {
+        errors.push(Error::invalid(&place, name, why));
     }
     if errors.is_empty() {
         return Ok(());
@@ -166,7 +172,7 @@ impl Fold for Resize {
     }
 
     /// Takes resources and resize policies of containers that stand in the same places; other
-    /// containers than the pod has are taken as they are, for validation to refuse.
+    /// containers than the pod has, or none, are taken as they are, for validation to refuse.
     fn apply(&self, pod: &mut Value, body: &Value) -> Result<(), Status> {
         if let Some(resources) = body.at(&["spec", "resources"]) {
             pod.set_at(&["spec", "resources"], resources.clone());
@@ -176,8 +182,9 @@ impl Fold for Resize {
             let wanted = body.at(&path).and_then(Value::as_array).unwrap_or_default();
             let own = pod.at_mut(&path).and_then(Value::as_array_mut);
             let Some(own) = own.filter(|own| is_same(own, wanted)) else {
-                if !wanted.is_empty() {
-                    pod.set_at(&path, wanted.to_vec().into());
+                match wanted {
+                    [] => drop(pod.remove_at(&path)),
+                    _ => pod.set_at(&path, wanted.to_vec().into()),
                 }
                 continue;
             };

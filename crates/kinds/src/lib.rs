@@ -33,10 +33,10 @@ mod validate;
 mod warn;
 pub mod ways;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use api::{GroupVersion, Gvk, Text};
-use schema::{Kind, Shape, ShapeId, Shapes};
+use schema::{Kind, Lifetime, Shape, ShapeId, Shapes};
 
 /// The facts of every built-in kind.
 const DATA: &str = include_str!("../data/kinds.txt");
@@ -46,6 +46,10 @@ pub const BOOTSTRAP_FLOW_CONTROL: &str = include_str!("../data/bootstrap-flowcon
 
 /// Priority classes that every cluster begins with: a JSON array of objects.
 pub const BOOTSTRAP_PRIORITY_CLASSES: &str = include_str!("../data/bootstrap-priorityclasses.json");
+
+/// How long events stay after they were last written, unless the server is told otherwise
+/// (upstream's default of `--event-ttl`).
+pub const EVENT_LIFE: Duration = Duration::from_secs(3_600);
 
 /// Everything built in.
 #[derive(Debug)]
@@ -108,6 +112,17 @@ pub fn load() -> Builtins {
 }
 
 impl Builtins {
+    /// Sets how long events stay after they were last written.
+    #[must_use]
+    pub fn with_event_life(mut self, life: Duration) -> Self {
+        for kind in &mut self.kinds {
+            if let Lifetime::AfterWrite(span) = &mut kind.traits.lifetime {
+                *span = life;
+            }
+        }
+        self
+    }
+
     /// Returns the shape of this kind. Kinds that are no resources are known too: lists, options
     /// of requests (`meta.k8s.io/v1`), `Status`, `Scale`, `AdmissionReview`.
     #[must_use]

@@ -199,20 +199,24 @@ fn first_status(kind: &str, occasion: Occasion<'_>, object: &mut Value) {
     }
 }
 
-/// Keeps the conditions that only the approval door may change.
+/// Keeps what the conditions say that only the approval door may change. Where there are more or
+/// fewer of them than before, they stay as they were sent, for validation to refuse.
 fn keep_decisions(object: &mut Value, old: &Value) {
-    let is_decision =
-        |condition: &Value| matches!(condition.str_at(&["type"]), Some("Approved" | "Denied"));
-    let list = |value: &Value| {
-        let found = value
-            .at(&["status", "conditions"])
-            .and_then(Value::as_array);
-        found.unwrap_or_default().to_vec()
-    };
-    let mut conditions: Vec<Value> = list(old).into_iter().filter(is_decision).collect();
-    conditions.extend(list(object).into_iter().filter(|one| !is_decision(one)));
-    if !conditions.is_empty() {
-        object.set_at(&["status", "conditions"], conditions.into());
+    const CONDITIONS: [&str; 2] = ["status", "conditions"];
+    for decision in ["Approved", "Denied"] {
+        let is_it = |condition: &&Value| condition.str_at(&["type"]) == Some(decision);
+        let before = old.at(&CONDITIONS).and_then(Value::as_array);
+        let before: Vec<&Value> = before.unwrap_or_default().iter().filter(is_it).collect();
+        let now = object.at_mut(&CONDITIONS).and_then(Value::as_array_mut);
+        let now = now.into_iter().flatten();
+        let now: Vec<&mut Value> = now
+            .filter(|one| one.str_at(&["type"]) == Some(decision))
+            .collect();
+        if now.len() == before.len() {
+            for (now, before) in now.into_iter().zip(before) {
+                now.clone_from(before);
+            }
+        }
     }
 }
 

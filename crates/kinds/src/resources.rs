@@ -1,6 +1,6 @@
 //! Makes kinds of the lines that describe resources.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use api::{GroupVersion, Gvk, Text};
 use schema::{
@@ -9,16 +9,12 @@ use schema::{
 };
 
 use crate::{
-    Facts, behavior,
+    EVENT_LIFE, Facts, behavior,
     data::{DataError, Line},
     defaults::Plan,
     folds, names,
     prepare::Owned,
 };
-
-/// How long events stay after they were last written, unless the server is told otherwise
-/// (upstream's default of `--event-ttl`).
-const EVENT_LIFE: Duration = Duration::from_secs(3_600);
 
 /// The resources of the data file, in the order of their lines.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@
 //! Source: k8s.io/kubernetes v1.37.1, pkg/apis/*/validation and the `+k8s:` rules of its types;
 //! order and words of errors are upstream's. `conformance/differential/rules` holds the proof.
 
-mod addresses;
+pub(crate) mod addresses;
 mod admission;
 mod apiregistration;
 mod apps;
@@ -31,7 +31,7 @@ mod numbers;
 mod place;
 mod pods;
 mod policy;
-mod quantities;
+pub(crate) mod quantities;
 mod rbac;
 mod resource;
 mod scheduling;
@@ -41,14 +41,12 @@ mod tags;
 mod texts;
 
 pub(crate) use addresses::wrong as wrong_address;
-pub(crate) use node::DEPRECATED_LABELS;
+pub(crate) use admission::STATIC_SUFFIX;
+pub(crate) use core_group::decoded;
 pub(crate) use place::{Findings, Place, Seen, Subject};
 
 /// Checks one object.
 pub(crate) type Check = fn(&Subject<'_>, &mut Findings);
-
-/// Warns of one object.
-pub(crate) type Warn = fn(&Subject<'_>, &mut Vec<String>);
 
 /// Returns the check of a kind behind a door, which is empty for the object itself.
 pub(crate) fn of(group: &str, kind: &str, door: &str) -> Option<Check> {
@@ -74,17 +72,6 @@ pub(crate) fn of(group: &str, kind: &str, door: &str) -> Option<Check> {
         "scheduling.k8s.io" => scheduling::of(kind, door),
         "storage.k8s.io" => storage::of(kind, door),
         "storagemigration.k8s.io" => storagemigration::of(kind, door),
-        _ => None,
-    }
-}
-
-/// Returns what warns of an object of a kind behind a door.
-pub(crate) fn warns(group: &str, kind: &str, door: &str) -> Option<Warn> {
-    match group {
-        "" => core_group::warns(kind, door),
-        "discovery.k8s.io" => discovery::warns(kind, door),
-        "networking.k8s.io" => networking::warns(kind, door),
-        "node.k8s.io" => node::warns(kind, door),
         _ => None,
     }
 }

@@ -2,11 +2,18 @@
 //!
 //! Warnings are texts that clients show to people; they go along with the answer.
 //!
-//! Source: k8s.io/kubernetes v1.37.1, pkg/api/pod/warnings.go, pkg/api/job/warnings.go and
+//! Source: k8s.io/kubernetes v1.37.1, pkg/api/*/warnings.go and
 //! `WarningsOnCreate` and `WarningsOnUpdate` in pkg/registry/*/*/strategy.go.
 
+mod addresses;
+mod admission;
+mod core_group;
+mod networking;
+mod node;
 mod paths;
 mod pods;
+mod resource;
+mod storage;
 mod workloads;
 
 use std::fmt;
@@ -51,6 +58,31 @@ pub(crate) fn of(group: &str, kind: &str, door: &str) -> Option<Warn> {
         ("apps", "StatefulSet", "") => workloads::stateful_set,
         ("batch", "Job", "") => workloads::job,
         ("batch", "CronJob", "") => workloads::cron_job,
+        ("", "Service", "") => core_group::service,
+        ("", "Service", "status") | ("networking.k8s.io", "Ingress", "status") => {
+            core_group::balancer
+        }
+        ("", "Endpoints", "") => core_group::endpoints,
+        ("", "Node", "") => core_group::node,
+        ("", "PersistentVolume", "") => core_group::volume,
+        ("", "PersistentVolumeClaim", "") => core_group::claim,
+        ("", "ResourceQuota", "") => core_group::quota,
+        ("", "Secret", "") => core_group::secret,
+        ("", "ServiceAccount", "") => core_group::account,
+        ("networking.k8s.io", "Ingress", "") => networking::ingress,
+        ("networking.k8s.io", "NetworkPolicy", "") => networking::policy,
+        ("discovery.k8s.io", "EndpointSlice", "") => networking::slice,
+        ("node.k8s.io", "RuntimeClass", "") => node::runtime_class,
+        ("storage.k8s.io", "StorageClass", "") => storage::class,
+        ("storage.k8s.io", "CSIDriver", "") => storage::driver,
+        ("storage.k8s.io", "CSIStorageCapacity", "") => storage::capacity,
+        ("resource.k8s.io", "ResourceSlice", "") => resource::slice,
+        (
+            "admissionregistration.k8s.io",
+            "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration",
+            "",
+        ) => admission::webhooks,
+        ("admissionregistration.k8s.io", _, "") => admission::name,
         _ => return None,
     })
 }

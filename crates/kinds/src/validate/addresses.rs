@@ -13,21 +13,23 @@ use api::{
     quote::quote,
 };
 
-use super::{Findings, Place};
+use super::Findings;
 
 const NO_ADDRESS: &str = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 const NO_NETWORK: &str = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
 
 /// A network: an address and how many of its bits name the network.
 #[derive(Clone, Copy)]
-pub(super) struct Network {
-    address: IpAddr,
-    bits: u32,
+pub(crate) struct Network {
+    /// The address, with bits beyond the network if it was given so.
+    pub(crate) address: IpAddr,
+    /// How many bits name the network.
+    pub(crate) bits: u32,
 }
 
 /// Reads an address as upstream always did: zeros may lead, and an address of version 4 inside one
 /// of version 6 is one of version 4.
-pub(super) fn sloppy(text: &str) -> Option<IpAddr> {
+pub(crate) fn sloppy(text: &str) -> Option<IpAddr> {
     match text.find(['.', ':']).map(|at| text.as_bytes()[at]) {
         Some(b'.') => sloppy_v4(text).map(IpAddr::V4),
         Some(_) => sloppy_v6(text).map(|address| IpAddr::V6(address).to_canonical()),
@@ -154,7 +156,7 @@ pub(super) fn endpoint(path: &Path<'_>, text: &str, found: &mut Findings) {
 
 impl Network {
     /// Reads a network as upstream always did.
-    pub(super) fn sloppy(text: &str) -> Option<Self> {
+    pub(crate) fn sloppy(text: &str) -> Option<Self> {
         let (address, bits) = text.split_once('/')?;
         let bits = digits(bits)?;
         if let Some(address) = sloppy_v4(address) {
@@ -165,12 +167,13 @@ impl Network {
         (bits <= 128).then_some(Self { address, bits })
     }
 
-    fn length(self) -> u32 {
+    /// Returns how many bits an address of this family has.
+    pub(crate) fn length(self) -> u32 {
         if self.address.is_ipv4() { 32 } else { 128 }
     }
 
     /// Returns the network alone, without the bits beyond it.
-    fn masked(self) -> Self {
+    pub(crate) fn masked(self) -> Self {
         let bits = self.bits;
         let address = match self.address {
             IpAddr::V4(address) => {
@@ -205,7 +208,7 @@ impl Network {
     }
 
     /// Returns how upstream prints the network.
-    fn text(self) -> String {
+    pub(crate) fn text(self) -> String {
         let Self { address, bits } = self.masked();
         match address.to_canonical() {
             IpAddr::V4(canonical) if address.is_ipv6() && bits >= 96 => {
@@ -217,7 +220,7 @@ impl Network {
 }
 
 /// Returns the parts of a network that is written as it should be.
-fn parsed(text: &str) -> Option<Network> {
+pub(crate) fn parsed(text: &str) -> Option<Network> {
     let (address, bits) = text.split_once('/')?;
     let address: IpAddr = address.parse().ok()?;
     let is_plain = bits == "0" || !bits.starts_with('0');
@@ -252,63 +255,6 @@ pub(super) fn strict_network(path: &Path<'_>, text: &str, found: &mut Findings) 
     }
     let canonical = Network::sloppy(text).map(Network::text);
     not_canonical(path, text, canonical, found)
-}
-
-/// Warns of an address that is not written as it should be.
-pub(super) fn warn(place: &Place<'_>, warnings: &mut Vec<String>) {
-    let (text, path) = (place.text(), place.path());
-    let Some(address) = sloppy(text) else {
-        return;
-    };
-    let quoted = quote(text);
-    match text.parse::<IpAddr>() {
-        Ok(parsed) if parsed.to_canonical() == parsed => {
-            let canonical = parsed.to_string();
-            if parsed.is_ipv6() && canonical != text {
-                let canonical = quote(&canonical);
-                warnings.push(format!(
-                    "{path}: IPv6 address {quoted} should be in RFC 5952 canonical format ({canonical})"
-                ));
-            }
-        }
-        _ => {
-            let right = quote(&address.to_string());
-            warnings.push(format!(
-                "{path}: non-standard IP address {quoted} is invalid: use {right}"
-            ));
-        }
-    }
-}
-
-/// Warns of a network that is not written as it should be.
-pub(super) fn warn_network(place: &Place<'_>, warnings: &mut Vec<String>) {
-    let (text, path) = (place.text(), place.path());
-    let Some(network) = Network::sloppy(text) else {
-        return;
-    };
-    let (quoted, before) = (quote(text), warnings.len());
-    let right = quote(&network.text());
-    if network.masked().address != network.address {
-        let single = format!("{}/{}", network.address.to_canonical(), network.length());
-        let single = quote(&single);
-        warnings.push(format!(
-            "{path}: CIDR value {quoted} is ambiguous in this context (should be {right} or {single}?)"
-        ));
-    }
-    match parsed(text) {
-        Some(parsed) if parsed.address.to_canonical() == parsed.address => {
-            let canonical = format!("{}/{}", parsed.address, parsed.bits);
-            if warnings.len() == before && parsed.address.is_ipv6() && canonical != text {
-                let canonical = quote(&canonical);
-                warnings.push(format!(
-                    "{path}: IPv6 CIDR value {quoted} should be in RFC 5952 canonical format ({canonical})"
-                ));
-            }
-        }
-        _ => warnings.push(format!(
-            "{path}: non-standard CIDR value {quoted} is invalid: use {right}"
-        )),
-    }
 }
 
 #[cfg(test)]

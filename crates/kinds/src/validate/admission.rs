@@ -16,7 +16,7 @@ use super::{
 };
 
 /// Names that end like this belong to configurations that are read from files.
-const STATIC_SUFFIX: &str = ".static.k8s.io";
+pub(crate) const STATIC_SUFFIX: &str = ".static.k8s.io";
 
 const OPERATIONS: [&str; 5] = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
 const FAILURE_POLICIES: [&str; 2] = ["Fail", "Ignore"];

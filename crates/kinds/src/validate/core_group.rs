@@ -13,11 +13,10 @@ mod sources;
 mod volumes;
 
 pub(super) use claims::{Rules as ClaimRules, spec as claim_spec};
-pub(super) use services::{
-    PROTOCOLS, entry as balancer_entry, hostname as balancer_hostname, warn_status,
-};
+pub(crate) use contents::decoded;
+pub(super) use services::{PROTOCOLS, entry as balancer_entry, hostname as balancer_hostname};
 
-use super::{Check, Warn};
+use super::Check;
 
 /// Returns the check of a kind behind a door.
 pub(super) fn of(kind: &str, door: &str) -> Option<Check> {
@@ -38,22 +37,6 @@ pub(super) fn of(kind: &str, door: &str) -> Option<Check> {
         ("LimitRange", "") => Some(quotas::limits),
         ("ResourceQuota", "") => Some(quotas::quota),
         ("ResourceQuota", "status") => Some(quotas::status),
-        _ => None,
-    }
-}
-
-/// Returns what warns of an object of a kind behind a door.
-pub(super) fn warns(kind: &str, door: &str) -> Option<Warn> {
-    match (kind, door) {
-        ("Service", "") => Some(services::warn),
-        ("Service", "status") => Some(services::warn_status),
-        ("Endpoints", "") => Some(endpoints::warn),
-        ("Node", "") => Some(nodes::warn),
-        ("PersistentVolume", "") => Some(volumes::warn),
-        ("PersistentVolumeClaim", "") => Some(claims::warn),
-        ("ResourceQuota", "") => Some(quotas::warn),
-        ("Secret", "") => Some(contents::warn),
-        ("ServiceAccount", "") => Some(contents::warn_account),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use api::{
     names::validate,
 };
 
-use super::{Check, Findings, Place, Subject, Warn, addresses, changes, core_group, labels, texts};
+use super::{Check, Findings, Place, Subject, addresses, changes, core_group, labels, texts};
 
 const ENDPOINTS_MAX: usize = 1_000;
 const ADDRESSES_MAX: usize = 100;
@@ -22,14 +22,6 @@ const TYPES: &[&str] = &["FQDN", "IPv4", "IPv6"];
 pub(super) fn of(kind: &str, door: &str) -> Option<Check> {
     match (kind, door) {
         ("EndpointSlice", "") => Some(slice),
-        _ => None,
-    }
-}
-
-/// Returns what warns of an object of a kind behind a door.
-pub(super) fn warns(kind: &str, door: &str) -> Option<Warn> {
-    match (kind, door) {
-        ("EndpointSlice", "") => Some(warn),
         _ => None,
     }
 }
@@ -185,29 +177,6 @@ fn full_name(path: &Path<'_>, name: &str, found: &mut Findings) {
     };
     if let Some((label, why)) = name.split('.').find_map(bad) {
         refuse(&label, why);
-    }
-}
-
-/// Warns of odd addresses, unless a controller wrote them.
-fn warn(subject: &Subject<'_>, warnings: &mut Vec<String>) {
-    let root = subject.root();
-    if subject.old.is_none() && root.child("addressType").text() == "FQDN" {
-        warnings.push("spec.addressType: FQDN endpoints are deprecated".to_owned());
-    }
-    let metadata = root.child("metadata");
-    let labels = metadata.child("labels");
-    let manager = labels.key("endpointslice.kubernetes.io/managed-by");
-    let controllers = [
-        "endpointslice-controller.k8s.io",
-        "endpointslicemirroring-controller.k8s.io",
-    ];
-    if controllers.contains(&manager.text()) {
-        return;
-    }
-    for endpoint in root.child("endpoints").items() {
-        for address in endpoint.child("addresses").items() {
-            addresses::warn(&address, warnings);
-        }
     }
 }
 

@@ -7,7 +7,7 @@ mod ingresses;
 mod policies;
 mod ranges;
 
-use super::{Check, Warn};
+use super::Check;
 
 /// Returns the check of a kind behind a door.
 pub(super) fn of(kind: &str, door: &str) -> Option<Check> {
@@ -18,16 +18,6 @@ pub(super) fn of(kind: &str, door: &str) -> Option<Check> {
         ("NetworkPolicy", "") => Some(policies::policy),
         ("IPAddress", "") => Some(ranges::address),
         ("ServiceCIDR", "") => Some(ranges::range),
-        _ => None,
-    }
-}
-
-/// Returns what warns of an object of a kind behind a door.
-pub(super) fn warns(kind: &str, door: &str) -> Option<Warn> {
-    match (kind, door) {
-        ("Ingress", "") => Some(ingresses::warn),
-        ("Ingress", "status") => Some(super::core_group::warn_status),
-        ("NetworkPolicy", "") => Some(policies::warn),
         _ => None,
     }
 }

@@ -111,6 +111,16 @@ pub(super) fn metadata_again(root: &Place<'_>, found: &mut Findings) {
     labels::finalizers(root, found);
 }
 
+/// Checks what pods of a runtime class cost beyond their containers.
+pub(super) fn overhead(place: &Place<'_>, found: &mut Findings) {
+    resources::overhead(place, Rules::template(), found);
+}
+
+/// Checks which taints pods of a runtime class tolerate.
+pub(super) fn tolerations(list: &Place<'_>, found: &mut Findings) {
+    scheduling::tolerations(list, Rules::template(), found);
+}
+
 fn pod_template(subject: &Subject<'_>, found: &mut Findings) {
     let (root, old) = (subject.root(), subject.old_root());
     labels::finalizers(&root, found);

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use api::{Quantity, Value, names::validate, quote::quote};
 
-use super::{Warnings, paths, workloads};
-use crate::validate::{DEPRECATED_LABELS, Place, Seen, Subject};
+use super::{Warnings, node::old_label, paths, workloads};
+use crate::validate::{Place, Seen, Subject};
 
 /// Annotations that no longer do anything.
 const OLD_ANNOTATIONS: [(&str, &str); 3] = [
@@ -107,11 +107,6 @@ pub(super) fn addresses(subject: &Subject<'_>, warnings: &mut Warnings) {
     }
 }
 
-fn old_label(label: &str) -> Option<&'static str> {
-    let known = DEPRECATED_LABELS.iter().find(|(old, _)| *old == label);
-    known.map(|(_, why)| *why)
-}
-
 fn spec_and_metadata(pod: &Place<'_>, is_pod: bool, warnings: &mut Warnings) {
     let (spec, metadata) = (pod.child("spec"), pod.child("metadata"));
     let annotations = metadata.child("annotations");
@@ -185,7 +180,8 @@ fn nodes(affinity: &Place<'_>, warnings: &mut Warnings) {
     }
 }
 
-fn node_term(term: &Place<'_>, with_values: bool, warnings: &mut Warnings) {
+/// Looks over one of the terms of a selector of nodes.
+pub(super) fn node_term(term: &Place<'_>, with_values: bool, warnings: &mut Warnings) {
     for expression in term.child("matchExpressions").items() {
         let key = expression.child("key");
         if let Some(why) = old_label(key.text()) {

@@ -270,7 +270,7 @@ fn check_log_options(errand: &Errand<'_>) -> Result<(), Status> {
     }
     if errand.option("sinceSeconds").is_some() && errand.option("sinceTime").is_some() {
         let why = "at most one of `sinceTime` or `sinceSeconds` may be specified";
-        errors.push(Error::forbidden(&Path::ROOT, why));
+        errors.push(Error::forbidden(&Path::new(""), why));
     }
     if let Some(stream) = errand.option("stream") {
         let path = Path::new("stream");
@@ -279,7 +279,7 @@ fn check_log_options(errand: &Errand<'_>) -> Result<(), Status> {
             errors.push(Error::not_supported(&path, stream, &known));
         } else if stream != "All" && errand.option("tailLines").is_some() {
             let why = "`tailLines` and specific `stream` are mutually exclusive for now";
-            errors.push(Error::forbidden(&Path::ROOT, why));
+            errors.push(Error::forbidden(&Path::new(""), why));
         }
     }
     if errors.is_empty() {

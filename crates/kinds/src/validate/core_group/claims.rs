@@ -305,30 +305,3 @@ fn resource_name(path: &Path<'_>, name: &str, found: &mut Findings) -> bool {
     }
     found.len() == before
 }
-
-/// Warns of amounts that are no whole bytes, and of the annotation of the past.
-pub(super) fn warn(subject: &Subject<'_>, warnings: &mut Vec<String>) {
-    let root = subject.root();
-    let metadata = root.child("metadata");
-    let annotations = metadata.child("annotations");
-    if annotations.key(CLASS).is_set() {
-        let path = annotations.path().key(CLASS);
-        warnings.push(format!(
-            "{path}: deprecated since v1.8; use \"storageClassName\" attribute instead"
-        ));
-    }
-    let spec = root.child("spec");
-    let resources = spec.child("resources");
-    for side in ["requests", "limits"] {
-        let side = resources.child(side);
-        let amount = side.key("storage");
-        if let Some(bytes) = quantities::of(&amount)
-            && bytes.milli_value() % 1000 != 0
-        {
-            let path = amount.path();
-            warnings.push(format!(
-                "{path}: fractional byte value \"{bytes}\" is invalid, must be an integer"
-            ));
-        }
-    }
-}

@@ -153,7 +153,7 @@ fn registry(config: &Place<'_>, found: &mut Findings) {
 }
 
 /// Returns the bytes that a text of base 64 stands for; its form was checked when it was read.
-fn decoded(text: &str) -> Vec<u8> {
+pub(crate) fn decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut held) = (0_u32, 0);
     for letter in text.bytes() {
@@ -173,32 +173,4 @@ fn decoded(text: &str) -> Vec<u8> {
         }
     }
     bytes
-}
-
-/// Warns of a pair of TLS that holds no certificate or no key; upstream reads them whole.
-pub(super) fn warn(subject: &Subject<'_>, warnings: &mut Vec<String>) {
-    let root = subject.root();
-    if root.child("type").text() != "kubernetes.io/tls" {
-        return;
-    }
-    let data = root.child("data");
-    let holds = |key: &str| {
-        let text = decoded(data.key(key).text());
-        text.windows(11).any(|bytes| bytes == b"-----BEGIN ")
-    };
-    if !holds("tls.crt") {
-        warnings.push("tls: failed to find any PEM data in certificate input".to_owned());
-    } else if !holds("tls.key") {
-        warnings.push("tls: failed to find any PEM data in key input".to_owned());
-    }
-}
-
-/// Warns of an annotation of accounts that is on its way out, when it is set.
-pub(super) fn warn_account(subject: &Subject<'_>, warnings: &mut Vec<String>) {
-    const NAME: &str = "kubernetes.io/enforce-mountable-secrets";
-    let path = ["metadata", "annotations", NAME];
-    let is_set = |object: &Value| object.at(&path).is_some();
-    if is_set(subject.object) && !subject.old.is_some_and(is_set) {
-        warnings.push(format!("metadata.annotations[{NAME}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"));
-    }
 }

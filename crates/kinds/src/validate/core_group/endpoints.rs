@@ -61,21 +61,3 @@ fn port(port: &Place<'_>, is_named: bool, found: &mut Findings) {
         found.each_invalid(&protocol, validate::qualified_name(protocol.text()));
     }
 }
-
-/// Warns of odd addresses, unless the controller wrote them.
-pub(super) fn warn(subject: &Subject<'_>, warnings: &mut Vec<String>) {
-    let root = subject.root();
-    let metadata = root.child("metadata");
-    let manager = metadata.child("labels");
-    let manager = manager.key("endpoints.kubernetes.io/managed-by");
-    if manager.text() == "endpoint-controller" {
-        return;
-    }
-    for subset in root.child("subsets").items() {
-        for name in ["addresses", "notReadyAddresses"] {
-            for one in subset.child(name).items() {
-                addresses::warn(&one.child("ip"), warnings);
-            }
-        }
-    }
-}

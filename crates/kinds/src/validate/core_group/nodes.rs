@@ -195,16 +195,3 @@ fn unreadable(ranges: &Place<'_>, found: &mut Findings) {
         );
     }
 }
-
-/// Warns of fields of the past.
-pub(super) fn warn(subject: &Subject<'_>, warnings: &mut Vec<String>) {
-    let root = subject.root();
-    let spec = root.child("spec");
-    if !spec.child("externalID").text().is_empty() {
-        let text = "spec.externalID: this field is deprecated, and is unused by Kubernetes";
-        warnings.push(text.to_owned());
-    }
-    for range in spec.child("podCIDRs").items() {
-        addresses::warn_network(&range, warnings);
-    }
-}

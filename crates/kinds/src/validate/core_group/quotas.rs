@@ -375,30 +375,3 @@ fn selector(spec: &Place<'_>, found: &mut Findings) {
         ));
     }
 }
-
-/// Warns of quotas that ask for more than they limit.
-pub(super) fn warn(subject: &Subject<'_>, warnings: &mut Vec<String>) {
-    if subject.old.is_some() {
-        return;
-    }
-    let root = subject.root();
-    let spec = root.child("spec");
-    let hard = spec.child("hard");
-    for name in ["cpu", "memory", "storage", "ephemeral-storage"] {
-        let plain = matches!(name, "cpu" | "memory").then(|| name.to_owned());
-        let asked = [Some(format!("requests.{name}")), plain];
-        let asked = asked.into_iter().flatten().find_map(|name| {
-            let amount = quantities::of(&hard.key(&name))?;
-            Some((name, amount))
-        });
-        let limited = format!("limits.{name}");
-        let limit = quantities::of(&hard.key(&limited));
-        if let (Some((asked, amount)), Some(limit)) = (asked, limit)
-            && amount.compare(&limit).is_gt()
-        {
-            warnings.push(format!(
-                "ResourceQuota {asked} ({amount}) should be less than {limited} ({limit})"
-            ));
-        }
-    }
-}

@@ -5,13 +5,15 @@
 //! pkg/api/persistentvolume/util.go.
 
 use api::{
+    Value,
     field::{Error, Path},
     names::validate,
 };
 
 use super::sources;
 use crate::validate::{
-    Findings, Place, Subject, changes, difference::difference, gostruct, quantities, texts,
+    Findings, Place, Subject, changes, difference::difference, gostruct, labels, pods, quantities,
+    texts,
 };
 
 /// How a volume is used.
@@ -42,49 +44,21 @@ const WITH_OPTIONS: [&str; 13] = [
     "photonPersistentDisk",
 ];
 
-/// Annotations of the past.
-const ANNOTATIONS: [(&str, &str); 2] = [
+/// Labels of nodes that have other names now.
+const RENAMED: [(&str, &str); 5] = [
+    ("beta.kubernetes.io/arch", "kubernetes.io/arch"),
+    ("beta.kubernetes.io/os", "kubernetes.io/os"),
     (
-        "volume.beta.kubernetes.io/storage-class",
-        "deprecated since v1.8; use \"storageClassName\" attribute instead",
+        "beta.kubernetes.io/instance-type",
+        "node.kubernetes.io/instance-type",
     ),
     (
-        MOUNT_OPTIONS,
-        "deprecated since v1.31; use \"mountOptions\" attribute instead",
-    ),
-];
-
-/// Kinds of volumes of the past: field, name in the warning, and since when.
-const GONE: [(&str, &str, &str); 6] = [
-    (
-        "cephfs",
-        "cephfs",
-        "deprecated in v1.28, non-functional in v1.31+",
+        "failure-domain.beta.kubernetes.io/region",
+        "topology.kubernetes.io/region",
     ),
     (
-        "photonPersistentDisk",
-        "photonPersistentDisk",
-        "deprecated in v1.11, non-functional in v1.16+",
-    ),
-    (
-        "scaleIO",
-        "scaleIO",
-        "deprecated in v1.16, non-functional in v1.22+",
-    ),
-    (
-        "storageos",
-        "storageOS",
-        "deprecated in v1.22, non-functional in v1.25+",
-    ),
-    (
-        "glusterfs",
-        "glusterfs",
-        "deprecated in v1.25, non-functional in v1.26+",
-    ),
-    (
-        "rbd",
-        "rbd",
-        "deprecated in v1.28, non-functional in v1.31+",
+        "failure-domain.beta.kubernetes.io/zone",
+        "topology.kubernetes.io/zone",
     ),
 ];
 
@@ -93,17 +67,20 @@ pub(super) fn volume(subject: &Subject<'_>, found: &mut Findings) {
     let root = subject.root();
     let metadata = root.child("metadata");
     let name = metadata.child("name").text();
-    spec(&root.child("spec"), name, false, found);
+    let old = subject.old_root();
+    let before = old.child("spec");
+    spec(&root.child("spec"), &before, name, false, found);
     mount_options(&root, found);
     if subject.old.is_some() {
-        spec(&root.child("spec"), name, false, found);
+        spec(&root.child("spec"), &before, name, false, found);
         changed(subject, found);
     }
 }
 
-/// Checks what a volume is; `is_inline` if it stands in an attachment.
+/// Checks what a volume is, and was before; `is_inline` if it stands in an attachment.
 pub(in crate::validate) fn spec(
     spec: &Place<'_>,
+    before: &Place<'_>,
     name: &str,
     is_inline: bool,
     found: &mut Findings,
@@ -146,7 +123,7 @@ pub(in crate::validate) fn spec(
         if is_inline {
             found.forbidden(&affinity, INLINE);
         } else {
-            node_affinity(&affinity, found);
+            node_affinity(&affinity, &before.child("nodeAffinity"), found);
         }
     }
     sources::check(spec, name, affinity.is_set() && !is_inline, found);
@@ -235,10 +212,55 @@ pub(super) fn basic(amount: &Place<'_>, found: &mut Findings) -> bool {
     value >= 0
 }
 
-fn node_affinity(affinity: &Place<'_>, found: &mut Findings) {
+/// Checks which nodes reach a volume; values that are none of labels may stay.
+fn node_affinity(affinity: &Place<'_>, before: &Place<'_>, found: &mut Findings) {
     let required = affinity.child("required");
     if !required.is_set() {
-        found.required(&required, "must specify required node constraints");
+        return found.required(&required, "must specify required node constraints");
+    }
+    let before = before.child("required");
+    let before = before.child("nodeSelectorTerms");
+    let any_values = before.items().any(|term| labels::has_bad_value(&term));
+    pods::scheduling::node_selector(&required, any_values, found);
+}
+
+/// Checks that a volume stays where it is; labels of nodes may be called by their new names.
+fn same_nodes(affinity: &Place<'_>, before: &Place<'_>, found: &mut Findings) {
+    if !before.is_set() {
+        return;
+    }
+    let mut masked = affinity.value().cloned().unwrap_or_default();
+    let old = before.value().cloned().unwrap_or_default();
+    let terms = |value: &Value| -> Vec<Value> {
+        let found = value.at(&["required", "nodeSelectorTerms"]);
+        found.and_then(Value::as_array).unwrap_or_default().to_vec()
+    };
+    let old_terms = terms(&old);
+    let new_terms = masked.at_mut(&["required", "nodeSelectorTerms"]);
+    let new_terms = new_terms.and_then(Value::as_array_mut);
+    for (new, old) in new_terms.into_iter().flatten().zip(&old_terms) {
+        for list in ["matchExpressions", "matchFields"] {
+            let new = new.at_mut(&[list]).and_then(Value::as_array_mut);
+            let old = old.get(list).and_then(Value::as_array);
+            let old = old.unwrap_or_default().iter();
+            for (new, old) in new.into_iter().flatten().zip(old) {
+                let text = |value: &Value| value.str_at(&["key"]).unwrap_or_default().to_owned();
+                let (old, key) = (text(old), text(new));
+                let known = RENAMED.iter().find(|(beta, _)| *beta == old);
+                // Upstream takes no key at all for the new name of any other.
+                if known.map_or("", |(_, now)| now) == key {
+                    new.set_at(&["key"], Value::string(old));
+                }
+            }
+        }
+    }
+    if masked != old {
+        let shown = match affinity.is_set() {
+            true => gostruct::of(affinity.value(), "VolumeNodeAffinity"),
+            false => Value::Null,
+        };
+        let why = "field is immutable, except for updating from beta label to GA";
+        found.push(Error::invalid(&Path::new("nodeAffinity"), &shown, why));
     }
 }
 
@@ -259,12 +281,11 @@ fn changed(subject: &Subject<'_>, found: &mut Findings) {
     let mut now = gostruct::of(spec.value(), "PersistentVolumeSource");
     let before = gostruct::of(old.value(), "PersistentVolumeSource");
     let expand = ["CSI", "ControllerExpandSecretRef"];
-    let is_null =
-        |value: &api::Value, path: &[&str]| value.at(path).is_none_or(api::Value::is_null);
+    let is_null = |value: &Value, path: &[&str]| value.at(path).is_none_or(Value::is_null);
     // The secret for expanding may be added later.
     if !is_null(&before, &expand[..1]) && !is_null(&now, &expand[..1]) && is_null(&before, &expand)
     {
-        now.set_at(&expand, api::Value::Null);
+        now.set_at(&expand, Value::Null);
     }
     if now != before {
         let path = spec.path().child("persistentvolumesource");
@@ -277,31 +298,14 @@ fn changed(subject: &Subject<'_>, found: &mut Findings) {
         let path = Path::new("volumeMode");
         found.push(Error::invalid(&path, mode.shown(), changes::IMMUTABLE));
     }
+    same_nodes(
+        &spec.child("nodeAffinity"),
+        &old.child("nodeAffinity"),
+        found,
+    );
     let class = spec.child("volumeAttributesClassName");
     if !class.is_set() && old.child("volumeAttributesClassName").is_set() {
         found.forbidden(&class, "update from non-nil value to nil is forbidden");
-    }
-}
-
-/// Warns of what no longer works.
-pub(super) fn warn(subject: &Subject<'_>, warnings: &mut Vec<String>) {
-    let root = subject.root();
-    let (metadata, spec) = (root.child("metadata"), root.child("spec"));
-    let annotations = metadata.child("annotations");
-    for (name, why) in ANNOTATIONS {
-        let annotation = annotations.key(name);
-        if annotation.is_set() {
-            warnings.push(format!("{}: {why}", annotation.path()));
-        }
-    }
-    let policy = spec.child("persistentVolumeReclaimPolicy");
-    if policy.text() == "Recycle" {
-        warnings.push(format!("{}: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.", policy.path()));
-    }
-    for (kind, name, why) in GONE {
-        if spec.child(kind).is_set() {
-            warnings.push(format!("{}: {why}", spec.path().child(name)));
-        }
     }
 }
 

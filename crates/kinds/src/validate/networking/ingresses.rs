@@ -180,24 +180,6 @@ pub(super) fn status(subject: &Subject<'_>, found: &mut Findings) {
     }
 }
 
-/// Warns of the annotation that became a field.
-pub(super) fn warn(subject: &Subject<'_>, warnings: &mut Vec<String>) {
-    let is_there = |path: &[&str]| {
-        subject
-            .object
-            .at(path)
-            .is_some_and(|value| !value.is_null())
-    };
-    if subject.old.is_none()
-        && is_there(&["metadata", "annotations", CLASS])
-        && !is_there(&["spec", "ingressClassName"])
-    {
-        warnings.push(format!(
-            "annotation \"{CLASS}\" is deprecated, please use 'spec.ingressClassName' instead"
-        ));
-    }
-}
-
 /// Checks a class of ingresses.
 pub(super) fn class(subject: &Subject<'_>, found: &mut Findings) {
     let (root, old) = (subject.root(), subject.old_root());

@@ -160,20 +160,3 @@ fn check_block(block: &Place<'_>, rules: &Rules<'_>, found: &mut Findings) {
         }
     }
 }
-
-/// Warns of networks that are not written as they should be.
-pub(super) fn warn(subject: &Subject<'_>, warnings: &mut Vec<String>) {
-    let root = subject.root();
-    let spec = root.child("spec");
-    for (side, peers) in SIDES {
-        for rule in spec.child(side).items() {
-            for peer in rule.child(peers).items() {
-                let block = peer.child("ipBlock");
-                addresses::warn_network(&block.child("cidr"), warnings);
-                for part in block.child("except").items() {
-                    addresses::warn_network(&part, warnings);
-                }
-            }
-        }
-    }
-}
