@@ -7,7 +7,8 @@
 use api::{
     Meta, Object, Status, Text, Value,
     field::{self, Error, Path},
-    selector::{FieldSelector, LabelSelector},
+    names::validate,
+    selector::{FieldSelector, LabelSelector, Operator, Requirement, escape_value},
     value,
 };
 use base::WallTime;
@@ -33,7 +34,7 @@ pub fn self_subject_access(
 ) -> Result<Value, Status> {
     let mut errors = check_attributes(&review);
     check_metadata(&review, &[], &mut errors);
-    refuse("SelfSubjectAccessReview", &errors)?;
+    refuse(&errors)?;
     Ok(answer_access(review, user, allow, world))
 }
 
@@ -45,7 +46,7 @@ pub fn subject_access(review: Value, allow: &Allow, world: &dyn World) -> Result
     let mut errors = check_attributes(&review);
     check_subject(&review, &mut errors);
     check_metadata(&review, &[], &mut errors);
-    refuse("SubjectAccessReview", &errors)?;
+    refuse(&errors)?;
     let user = subject_of(&review);
     Ok(answer_access(review, &user, allow, world))
 }
@@ -81,11 +82,11 @@ pub fn local_subject_access(
         let path = spec.child("nonResourceAttributes");
         errors.push(Error::invalid(
             &path,
-            other,
+            &shown_path(other),
             "disallowed on this kind of request",
         ));
     }
-    refuse("LocalSubjectAccessReview", &errors)?;
+    refuse(&errors)?;
     if namespace != own {
         return Err(Status::bad_request(format!(
             "spec.resourceAttributes.namespace must match namespace: {namespace}"
@@ -225,26 +226,26 @@ fn decide(
         return (allow.decide(&attributes, world), None);
     };
     let text = |name| text_of(resource, name);
-    let raw = |name| {
-        resource
-            .str_at(&[name, "rawSelector"])
-            .filter(|raw| !raw.is_empty())
-    };
-    let mut wrong: Vec<&str> = Vec::new();
-    let fields = raw("fieldSelector").and_then(|raw| {
-        let parsed = FieldSelector::parse(raw).ok();
-        if parsed.is_none() {
-            wrong.push("spec.resourceAttributes.fieldSelector ignored due to parse error");
-        }
-        parsed
-    });
-    let labels = raw("labelSelector").and_then(|raw| {
-        let parsed = LabelSelector::parse(raw).ok();
-        if parsed.is_none() {
-            wrong.push("spec.resourceAttributes.labelSelector ignored due to parse error");
-        }
-        parsed
-    });
+    let selector = |name| resource.get(name).unwrap_or(&Value::Null);
+    let (fields, fields_left) = fields_of(selector("fieldSelector"));
+    let (labels, labels_left) = labels_of(selector("labelSelector"));
+    let told = [
+        ("fieldSelector", fields_left),
+        ("labelSelector", labels_left),
+    ];
+    let wrong: Vec<String> = told
+        .into_iter()
+        .filter_map(|(name, left)| {
+            let how = match left {
+                Left::Nothing => return None,
+                Left::Something => "partially ignored",
+                Left::All => "ignored",
+            };
+            Some(format!(
+                "spec.resourceAttributes.{name} {how} due to parse error"
+            ))
+        })
+        .collect();
     let version = Some(text("version")).filter(|version| !version.is_empty());
     let attributes = Attributes {
         version: version.unwrap_or("*"),
@@ -258,6 +259,82 @@ fn decide(
     let decision = allow.decide(&attributes, world);
     let error = (!wrong.is_empty()).then(|| wrong.join("; "));
     (decision, error)
+}
+
+/// How much of a selector could not be read, and counts as absent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    Something,
+    All,
+}
+
+impl Left {
+    fn of(asked: usize, read: usize) -> Self {
+        match read {
+            0 if asked > 0 => Self::All,
+            read if read < asked => Self::Something,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// Reads a selector of fields: its requirements, or else its text.
+fn fields_of(selector: &Value) -> (Option<FieldSelector>, Left) {
+    let requirements = requirements_of(selector);
+    if requirements.is_empty() {
+        let raw = text_of(selector, "rawSelector");
+        let parsed = FieldSelector::parse(raw).ok().filter(|_| !raw.is_empty());
+        let left = Left::of(usize::from(!raw.is_empty()), usize::from(parsed.is_some()));
+        return (parsed, left);
+    }
+    let one = |requirement: &Value| {
+        let sign = match text_of(requirement, "operator") {
+            "In" => "=",
+            "NotIn" => "!=",
+            _ => return None,
+        };
+        // Upstream compares a field with one value only.
+        let [value] = texts_at(requirement, &["values"]).try_into().ok()?;
+        let value: Text = value;
+        let key = text_of(requirement, "key");
+        Some(format!("{key}{sign}{}", escape_value(&value)))
+    };
+    let read: Vec<String> = requirements.iter().filter_map(one).collect();
+    let left = Left::of(requirements.len(), read.len());
+    let parsed = FieldSelector::parse(&read.join(","));
+    (parsed.ok().filter(|_| !read.is_empty()), left)
+}
+
+/// Reads a selector of labels: its requirements, or else its text.
+fn labels_of(selector: &Value) -> (Option<LabelSelector>, Left) {
+    let requirements = requirements_of(selector);
+    if requirements.is_empty() {
+        let raw = text_of(selector, "rawSelector");
+        let parsed = LabelSelector::parse(raw).ok().filter(|_| !raw.is_empty());
+        let left = Left::of(usize::from(!raw.is_empty()), usize::from(parsed.is_some()));
+        return (parsed, left);
+    }
+    let one = |requirement: &Value| {
+        let operator = match text_of(requirement, "operator") {
+            "In" => Operator::In,
+            "NotIn" => Operator::NotIn,
+            "Exists" => Operator::Exists,
+            "DoesNotExist" => Operator::DoesNotExist,
+            _ => return None,
+        };
+        let values = texts_at(requirement, &["values"]);
+        Requirement::new(text_of(requirement, "key"), operator, values).ok()
+    };
+    let read: Vec<Requirement> = requirements.iter().filter_map(one).collect();
+    let left = Left::of(requirements.len(), read.len());
+    let selector = (!read.is_empty()).then(|| LabelSelector::of(read));
+    (selector, left)
+}
+
+fn requirements_of(selector: &Value) -> &[Value] {
+    let list = selector.get("requirements").and_then(Value::as_array);
+    list.unwrap_or_default()
 }
 
 fn text_of<'a>(value: &'a Value, name: &str) -> &'a str {
@@ -285,11 +362,12 @@ fn subject_of(review: &Value) -> User {
     }
 }
 
-fn refuse(kind: &str, errors: &[Error]) -> Result<(), Status> {
+/// Refuses a question; upstream forgets to name its kind.
+fn refuse(errors: &[Error]) -> Result<(), Status> {
     if errors.is_empty() {
         return Ok(());
     }
-    Err(Status::invalid(GROUP, kind, "", field::causes(errors)))
+    Err(Status::invalid(GROUP, "", "", field::causes(errors)))
 }
 
 fn check_attributes(review: &Value) -> Vec<Error> {
@@ -298,14 +376,17 @@ fn check_attributes(review: &Value) -> Vec<Error> {
     let mut errors = Vec::new();
     let (resource, path) = (part("resourceAttributes"), part("nonResourceAttributes"));
     if resource.is_some() == path.is_some() {
-        let shown = path.cloned().unwrap_or_default();
+        let shown = path.map(shown_path).unwrap_or_default();
         errors.push(Error::invalid(&spec, &shown, ONE_OF));
     }
     let Some(resource) = resource else {
         return errors;
     };
     let parent = spec.child("resourceAttributes");
-    for name in ["fieldSelector", "labelSelector"] {
+    for (name, of) in [
+        ("fieldSelector", Selects::Fields),
+        ("labelSelector", Selects::Labels),
+    ] {
         let Some(selector) = resource.get(name) else {
             continue;
         };
@@ -322,8 +403,65 @@ fn check_attributes(review: &Value) -> Vec<Error> {
                 format!("when {place} is specified, requirements or rawSelector is required");
             errors.push(Error::required(&place.child("requirements"), rule));
         }
+        let list = place.child("requirements");
+        for (index, one) in requirements.unwrap_or_default().iter().enumerate() {
+            check_requirement(one, &list.index(index), of, &mut errors);
+        }
     }
     errors
+}
+
+/// Returns the attributes of a path as upstream shows them: by the names that Go has for them.
+fn shown_path(path: &Value) -> Value {
+    value!({"Path": (text_of(path, "path")), "Verb": (text_of(path, "verb"))})
+}
+
+/// Checks one requirement of a selector. Operators that nobody knows are let pass: whoever asks may
+/// be newer than this server.
+///
+/// Source: k8s.io/apimachinery, pkg/apis/meta/v1/validation (`ValidateLabelSelectorRequirement`,
+/// `ValidateFieldSelectorRequirement`).
+fn check_requirement(requirement: &Value, place: &Path<'_>, of: Selects, errors: &mut Vec<Error>) {
+    let (key, operator) = (
+        text_of(requirement, "key"),
+        text_of(requirement, "operator"),
+    );
+    let values = requirement.get("values").and_then(Value::as_array);
+    let values = values.unwrap_or_default();
+    let path = place.child("key");
+    if of == Selects::Fields && key.is_empty() {
+        errors.push(Error::required(&path, "must be specified"));
+    }
+    let list = place.child("values");
+    match operator {
+        "In" | "NotIn" if values.is_empty() => {
+            let rule = "must be specified when `operator` is 'In' or 'NotIn'";
+            errors.push(Error::required(&list, rule));
+        }
+        "Exists" | "DoesNotExist" if !values.is_empty() => {
+            let rule = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+            errors.push(Error::forbidden(&list, rule));
+        }
+        _ => {}
+    }
+    if of == Selects::Labels {
+        for why in validate::qualified_name(key) {
+            errors.push(Error::invalid(&path, key, why));
+        }
+        for (place, value) in values.iter().enumerate() {
+            let value = value.as_str().unwrap_or_default();
+            for why in validate::label_value(value) {
+                errors.push(Error::invalid(&list.index(place), value, why));
+            }
+        }
+    }
+}
+
+/// What a selector selects by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Selects {
+    Fields,
+    Labels,
 }
 
 fn check_subject(review: &Value, errors: &mut Vec<Error>) {

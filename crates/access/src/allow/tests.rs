@@ -495,7 +495,7 @@ fn answers_reviews() {
     local.set_at(&["metadata", "namespace"], value!("ns3"));
     check(
         reviews::local_subject_access(local, "ns3", &allow, &world),
-        "LocalSubjectAccessReview.authorization.k8s.io \"\" is invalid: spec.resourceAttributes.namespace: Invalid value: \"ns1\": must match metadata.namespace",
+        ".authorization.k8s.io \"\" is invalid: spec.resourceAttributes.namespace: Invalid value: \"ns1\": must match metadata.namespace",
     );
     let mut odd = question.clone();
     odd.set_at(
@@ -512,7 +512,7 @@ fn answers_reviews() {
             &allow,
             &world,
         ),
-        "SubjectAccessReview.authorization.k8s.io \"\" is invalid: [spec: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified, spec.user: Invalid value: \"\": at least one of user or group must be specified, metadata: Invalid value: {\"name\":\"x\"}: must be empty]",
+        ".authorization.k8s.io \"\" is invalid: [spec: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified, spec.user: Invalid value: \"\": at least one of user or group must be specified, metadata: Invalid value: {\"name\":\"x\"}: must be empty]",
     );
     let path = value!({"spec": {"nonResourceAttributes": {"verb": "get", "path": "/x"}}});
     check(
