@@ -4,13 +4,16 @@
 //! Source: k8s.io/apiserver, pkg/registry/generic/rest/{streamer,response_checker}.go;
 //! k8s.io/apimachinery, pkg/util/proxy/{upgradeaware,transport}.go.
 
+mod pages;
+mod whole;
+
 use std::{fmt::Write as _, sync::Arc};
 
 use access::User;
 use api::{Reason, Status};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
-    header::{CONNECTION, CONTENT_TYPE, HOST, LOCATION, UPGRADE},
+    header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, UPGRADE},
 };
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
@@ -26,6 +29,9 @@ use crate::{
     respond::Exchange,
     sight,
 };
+
+use pages::Proxy;
+use whole::Read;
 
 /// How often a way may look before it must lead somewhere.
 const LOOKS_MAX: usize = 4;
@@ -244,8 +250,10 @@ async fn pass_on(
         let text = format!("invalid upgrade response: status code {}", code.as_u16());
         return Err(Status::new(500, Reason::Unknown, text).into());
     }
-    rewrite_location(exchange, target, answer.headers_mut());
     let mut answer = answer.map(Body::stream);
+    if target.manner == Manner::Proxy {
+        answer = lead_back(&exchange.request, target, answer).await;
+    }
     for name in HOP_BY_HOP {
         answer.headers_mut().remove(name);
     }
@@ -336,25 +344,47 @@ fn headers(request: &Request, target: &Target, upgrade: Option<&HeaderValue>) ->
     headers
 }
 
-/// A redirect within what is proxied leads through the proxy again.
-fn rewrite_location(exchange: &Exchange, target: &Target, headers: &mut HeaderMap) {
-    if target.manner != Manner::Proxy {
-        return;
-    }
-    let Some(location) = headers.get(LOCATION).and_then(|value| value.to_str().ok()) else {
-        return;
-    };
-    let own = format!("{}://{}", scheme(target), authority(target));
-    let path = location.strip_prefix(&own).unwrap_or(location);
-    if !path.starts_with('/') {
-        return;
-    }
-    let asked = exchange.request.path.as_str();
+/// Makes redirects and pages lead through the proxy again.
+async fn lead_back(
+    request: &Request,
+    target: &Target,
+    mut answer: Response<Body>,
+) -> Response<Body> {
+    let asked = request.path.as_str();
     let prefix = asked.strip_suffix(target.path.as_str()).unwrap_or(asked);
-    let prefix = prefix.trim_end_matches('/');
-    if let Ok(value) = HeaderValue::from_str(&format!("{}{path}", escape(prefix))) {
-        headers.insert(LOCATION, value);
+    let prefix = escape(prefix.trim_end_matches('/'));
+    let asked_host = request.headers.get(HOST);
+    let proxy = Proxy {
+        asked_host: asked_host.map_or("", |host| host.to_str().unwrap_or_default()),
+        own_host: &authority(target),
+        prefix: &prefix,
+    };
+    let headers = answer.headers_mut();
+    let text = |name| {
+        let value = headers.get(name).map(|value: &HeaderValue| value.to_str());
+        value.and_then(Result::ok).unwrap_or_default()
+    };
+    let location = text(LOCATION);
+    if !location.is_empty() {
+        let rewritten = proxy.rewrite(location);
+        let rewritten = rewritten.and_then(|text| HeaderValue::from_str(&text).ok());
+        if let Some(rewritten) = rewritten {
+            headers.insert(LOCATION, rewritten);
+        }
+        return answer;
     }
+    let kind = text(CONTENT_TYPE).split(';').next().unwrap_or_default();
+    if kind.trim() != "text/html" || !text(CONTENT_ENCODING).is_empty() {
+        return answer;
+    }
+    let (head, body) = answer.into_parts();
+    let page = match whole::read(body).await {
+        Read::Whole(page) => proxy.rewrite_page(&page),
+        Read::Partly(body) => return Response::from_parts(head, body),
+    };
+    let mut answer = Response::from_parts(head, Body::Full(page.into()));
+    answer.headers_mut().remove(CONTENT_LENGTH);
+    answer
 }
 
 const fn scheme(target: &Target) -> &'static str {
@@ -436,7 +466,13 @@ mod tests {
         way::{Manner, Target},
     };
 
-    use super::{authority, uri};
+    use http::{
+        HeaderName, HeaderValue, Response,
+        header::{CONTENT_LENGTH, LOCATION},
+    };
+
+    use super::{authority, lead_back, read_some, uri};
+    use crate::{Body, request::Request};
 
     fn target(host: &str, query: Option<Vec<(String, String)>>) -> Target {
         Target {
@@ -447,6 +483,51 @@ mod tests {
             query,
             manner: Manner::Proxy,
         }
+    }
+
+    #[tokio::test]
+    async fn pages_and_redirects_lead_back() {
+        let request = Request::for_test("/api/v1/nodes/n/proxy/a b/c%");
+        let target = target("h", None);
+        let answer = |kind: &'static str, value: &'static str, page: &'static str| {
+            let mut answer = Response::new(Body::Full(page.into()));
+            let headers = answer.headers_mut();
+            headers.insert(CONTENT_LENGTH, page.len().into());
+            let name = HeaderName::from_static(kind);
+            headers.insert(name, HeaderValue::from_static(value));
+            answer
+        };
+        let check = async |sent: Response<Body>, location: &str, page: &str| {
+            let found = lead_back(&request, &target, sent).await;
+            let text = |name| {
+                let value = found.headers().get(name);
+                value.map_or("", |value: &HeaderValue| value.to_str().unwrap_or_default())
+            };
+            assert_eq!(text(LOCATION), location);
+            let length: usize = text(CONTENT_LENGTH).parse().unwrap_or(page.len());
+            assert_eq!(length, page.len());
+            assert_eq!(read_some(found.into_body()).await, page);
+        };
+        let link = "<a href=/x>";
+        check(
+            answer("content-type", "text/html; charset=utf-8", link),
+            "",
+            "<a href=/api/v1/nodes/n/proxy/x>",
+        )
+        .await;
+        check(answer("content-type", "text/plain", link), "", link).await;
+        check(
+            answer("location", "https://h:1/y", ""),
+            "/api/v1/nodes/n/proxy/y",
+            "",
+        )
+        .await;
+        check(
+            answer("location", "https://other/y", ""),
+            "https://other/y",
+            "",
+        )
+        .await;
     }
 
     #[test]

@@ -265,6 +265,7 @@ fn too_old(plan: &Plan) -> Status {
 /// # Errors
 /// The refusal of a conversion that fails.
 pub(crate) fn answer(showing: &Showing, page: &Page) -> Result<Answer, Status> {
+    crate::media::refuse_single(showing.accepted.form, &showing.resource)?;
     let media = showing.accepted.media;
     let pieces = match (showing.accepted.form, media) {
         (Form::Table(version), _) => table_pieces(showing, version, page)?,

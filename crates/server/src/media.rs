@@ -8,7 +8,7 @@ use api::{
 };
 use http::{HeaderMap, header};
 
-use crate::{Refusal, request::Request};
+use crate::{Refusal, registry::Resource, request::Request};
 
 /// What a resource can be shown as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,8 @@ const SUPPORTED_STREAMS: &str =
 /// 406, in upstream's two wordings.
 pub(crate) fn agree(request: &Request, offer: Offer) -> Result<Accepted, Refusal> {
     let header = accept(&request.headers);
-    if offer == Offer::BuiltIn && !names_a_known_type(header) {
+    let by_name = matches!(offer, Offer::BuiltIn | Offer::Document);
+    if by_name && !names_a_known_type(header) {
         return Err(no_representation(request));
     }
     let found = wanted(header, &FORMATS)
@@ -49,6 +50,45 @@ pub(crate) fn agree(request: &Request, offer: Offer) -> Result<Accepted, Refusal
         form,
         pretty: media == Media::Json && (wanted.pretty || is_for_people(request)),
     })
+}
+
+/// Agrees on a document that there is as JSON only.
+///
+/// # Errors
+/// 406 for a client that takes no JSON.
+pub(crate) fn agree_on_json(request: &Request) -> Result<(), Refusal> {
+    let header = accept(&request.headers);
+    if header.is_empty() || names(header).any(|name| matches!(name, "*/*" | "application/json")) {
+        return Ok(());
+    }
+    Err(unrepresented("application/json".to_owned()))
+}
+
+/// Refuses to show a list as the metadata of one object.
+///
+/// # Errors
+/// 406 if that is what was agreed.
+pub(crate) fn refuse_single(form: Form, resource: &Resource) -> Result<(), Status> {
+    let Form::PartialObjectMetadata(_) = form else {
+        return Ok(());
+    };
+    let kind = resource.kind();
+    let found = if kind.traits.custom {
+        "unstructured.UnstructuredList".to_owned()
+    } else {
+        // Go's name of the type: that of its package, which the group begins with.
+        let package = match resource.group() {
+            "" | "events.k8s.io" => "core",
+            group => group.split('.').next().unwrap_or_default(),
+        };
+        format!("{package}.{}List", kind.names.kind)
+    };
+    let text = format!(
+        "you requested PartialObjectMetadata, but the requested object is a list (*{found})"
+    );
+    let mut status = Status::new(406, Reason::NotAcceptable, text);
+    status.details = None;
+    Err(status)
 }
 
 /// Agrees on the media type of a watch's frames.
@@ -117,19 +157,27 @@ fn as_offered(wanted: &Wanted<'_>, offer: Offer) -> Option<Form> {
 /// Upstream's router for built-in kinds looks at the bare names first, and has a wording of its own.
 fn names_a_known_type(header: &str) -> bool {
     header.is_empty()
-        || header.split(',').any(|clause| {
-            let name = clause.split(';').next().unwrap_or_default().trim();
-            name == "*/*" || Format::of_media_type(name).is_some()
-        })
+        || names(header).any(|name| name == "*/*" || Format::of_media_type(name).is_some())
+}
+
+/// Returns the bare names that an `Accept` header lists.
+fn names(header: &str) -> impl Iterator<Item = &str> {
+    let clauses = header.split(',');
+    clauses.map(|clause| clause.split(';').next().unwrap_or_default().trim())
 }
 
 fn no_representation(request: &Request) -> Refusal {
     use crate::request::Verb::{List, Watch};
-    let mut message = format!("406: Not Acceptable\n\nAvailable representations: {SUPPORTED}");
+    let mut known = SUPPORTED.to_owned();
     if matches!(request.verb, List | Watch) {
-        message.push_str(", ");
-        message.push_str(SUPPORTED_STREAMS);
+        known.push_str(", ");
+        known.push_str(SUPPORTED_STREAMS);
     }
+    unrepresented(known)
+}
+
+fn unrepresented(known: String) -> Refusal {
+    let message = format!("406: Not Acceptable\n\nAvailable representations: {known}");
     let mut status = Status::new(406, Reason::NotAcceptable, message);
     status.details = Some(Box::default());
     status.into()
@@ -271,6 +319,21 @@ mod tests {
     }
 
     #[test]
+    fn some_documents_are_json_only() {
+        let check = |accept: &str, expected: bool| {
+            let mut request = Request::for_test("/version");
+            let value = accept.parse().expect("a header");
+            request.headers.insert("accept", value);
+            assert_eq!(super::agree_on_json(&request).is_ok(), expected, "{accept}");
+        };
+        check("", true);
+        check("application/json;q=0.1, application/yaml", true);
+        check("text/html, */*;q=0.8", true);
+        check("application/yaml", false);
+        check("application/*", false);
+    }
+
+    #[test]
     fn shows_custom_resources_without_protobuf() {
         let custom = |accept, expected| check(Offer::Custom, Verb::Get, accept, expected);
         custom(
@@ -293,6 +356,7 @@ mod tests {
             "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
         check(Offer::BuiltIn, Verb::Get, "text/html", known);
         check(Offer::BuiltIn, Verb::Get, "application/*", known);
+        check(Offer::Document, Verb::Get, "application/*", known);
         check(
             Offer::BuiltIn,
             Verb::List,

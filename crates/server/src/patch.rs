@@ -114,7 +114,12 @@ impl Patch {
         let shown = match self.kind {
             // Upstream prints its map of the patch, or the patched object.
             PatchType::StrategicMerge => None,
-            _ => Some(object.clone()),
+            PatchType::Merge => Some(sorted_by_merge(object.clone(), &self.value)),
+            _ => {
+                let mut object = object.clone();
+                sort_by_steps(&mut object, &self.value);
+                Some(object)
+            }
         };
         let refuse = |why: String| {
             let mut text = Vec::new();
@@ -158,6 +163,73 @@ impl Patch {
         }
         call.warnings.extend(errors);
         Ok(object)
+    }
+}
+
+/// Returns what a merge has made of an object as upstream prints it: what was opened on the way
+/// comes out with its fields sorted, the rest as it lay.
+fn sorted_by_merge(object: Value, patch: &Value) -> Value {
+    match (object, patch) {
+        (Value::Object(fields), Value::Object(patch)) => {
+            let mut fields: Vec<(Text, Value)> = fields
+                .iter()
+                .map(|(name, value)| {
+                    let value = value.clone();
+                    let value = match patch.get(name) {
+                        Some(patch) => sorted_by_merge(value, patch),
+                        None => value,
+                    };
+                    (Text::new(name), value)
+                })
+                .collect();
+            fields.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(fields.into_iter().collect())
+        }
+        (Value::Array(items), Value::Array(patch)) if items.len() == patch.len() => {
+            let items = items.into_iter().zip(patch);
+            let items = items.map(|(item, patch)| sorted_by_merge(item, patch));
+            Value::Array(items.collect())
+        }
+        (object, _) => object,
+    }
+}
+
+/// Sorts the fields of what the steps of a JSON patch open, as upstream prints them.
+fn sort_by_steps(object: &mut Value, steps: &Value) {
+    sort_fields(object);
+    for step in steps.as_array().unwrap_or_default() {
+        for pointer in ["path", "from"] {
+            let Some(pointer) = step.str_at(&[pointer]) else {
+                continue;
+            };
+            let mut names: Vec<String> = pointer.split('/').skip(1).map(unescaped).collect();
+            names.pop();
+            let mut at = Some(&mut *object);
+            for name in &names {
+                at = at.and_then(|value| match value {
+                    Value::Array(items) => items.get_mut(name.parse::<usize>().ok()?),
+                    other => other.at_mut(&[name]),
+                });
+                if let Some(opened) = at.as_deref_mut() {
+                    sort_fields(opened);
+                }
+            }
+        }
+    }
+}
+
+fn unescaped(name: &str) -> String {
+    name.replace("~1", "/").replace("~0", "~")
+}
+
+fn sort_fields(value: &mut Value) {
+    if let Value::Object(fields) = value {
+        let mut sorted: Vec<(Text, Value)> = fields
+            .iter()
+            .map(|(name, value)| (Text::new(name), value.clone()))
+            .collect();
+        sorted.sort_by(|a, b| a.0.cmp(&b.0));
+        *fields = sorted.into_iter().collect();
     }
 }
 

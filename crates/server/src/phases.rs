@@ -62,11 +62,15 @@ async fn in_time(server: &Server, peer: &Peer, exchange: &mut Exchange) -> Resul
     let Some(deadline) = deadline else {
         return phases.await;
     };
-    let done = server.clock().timeout(deadline.since(arrived), phases);
-    done.await.unwrap_or_else(|_| {
+    let late = || {
         let message = "request did not complete within the allotted timeout";
         Err(Status::timeout(message, 0).into())
-    })
+    };
+    if server.clock().now() >= deadline {
+        return late();
+    }
+    let done = server.clock().timeout(deadline.since(arrived), phases);
+    done.await.unwrap_or_else(|_| late())
 }
 
 /// Runs `future`; a panic in it becomes a 500 and ends nothing else.

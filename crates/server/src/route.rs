@@ -123,7 +123,7 @@ fn page(server: &Server, request: &Request) -> Result<Route, Refusal> {
     }
     let found = match path.trim_end_matches('/') {
         "" => Some(Ok(server.index())),
-        "/version" => Some(Ok(server.version().page())),
+        "/version" => Some(media::agree_on_json(request).map(|()| server.version().page())),
         _ => {
             let registry = server.serving().registry();
             let documents = server.openapi().page(registry, ClusterId::ONLY, request);

@@ -30,7 +30,9 @@ use api::{
 };
 use base::Moment;
 use bytes::Bytes;
-use schema::{Asker, Claim, Conversion, Fold, Kind, Occasion, Scope, Shape, Unknown, proto};
+use schema::{
+    Asker, Claim, Conversion, Fold, Generation, Kind, Occasion, Scope, Shape, Unknown, proto,
+};
 use store::{Change, Durability, Expected, StoreError, Write};
 
 use crate::{
@@ -341,7 +343,12 @@ impl<'a> Writer<'a> {
                 let behavior = &kind.behavior;
                 behavior.prepare(self.occasion(self.working), &mut object, Some(&old.value));
                 self.normalize(&mut object)?;
-                meta::count_generation(kind, has_status, &mut object, &old.value);
+                let counted = match self.door {
+                    // A status moves nothing, whatever else of the metadata comes with it.
+                    Door::Status => Generation::Constant,
+                    _ => kind.traits.generation,
+                };
+                meta::count_generation(counted, has_status, &mut object, &old.value);
                 meta::keep(&mut object, &old.value);
             }
         }

@@ -46,15 +46,12 @@ pub(super) fn apply(asked: &HeaderMap, headers: &mut HeaderMap, body: Body) -> B
     }))
 }
 
-/// Returns whether `Accept-Encoding` names gzip. Upstream looks at no quality either.
+/// Returns whether `Accept-Encoding` names gzip. Upstream knows neither `*` nor qualities: a name
+/// with one is another name.
 fn is_taken(asked: &HeaderMap) -> bool {
     let values = asked.get_all(header::ACCEPT_ENCODING).iter();
-    values.filter_map(|value| value.to_str().ok()).any(|value| {
-        value.split(',').any(|part| {
-            let name = part.split(';').next().unwrap_or_default().trim();
-            name == "gzip" || name == "*"
-        })
-    })
+    let mut values = values.filter_map(|value| value.to_str().ok());
+    values.any(|value| value.split(',').any(|part| part.trim() == "gzip"))
 }
 
 /// Cuts a large piece, so that no single step compresses for long.

@@ -201,10 +201,15 @@ pub(crate) fn put(object: &mut Object, name: &str, value: Option<Value>) {
 /// Counts the generation up if what the kind counts has changed.
 ///
 /// Both objects are in normal form, so equal fields are equal trees.
-pub(crate) fn count_generation(kind: &Kind, has_status: bool, object: &mut Value, old: &Value) {
+pub(crate) fn count_generation(
+    counted: Generation,
+    has_status: bool,
+    object: &mut Value,
+    old: &Value,
+) {
     let before = Meta::of(old).generation();
     let differs = |name: &str| object.at(&["metadata", name]) != old.at(&["metadata", name]);
-    let moved = match kind.traits.generation {
+    let moved = match counted {
         Generation::None | Generation::Constant => false,
         Generation::Spec => object.get("spec") != old.get("spec"),
         Generation::SpecAndAnnotations => {

@@ -12,9 +12,11 @@ use super::{Old, Writer, body, managers::Applied, meta};
 use crate::{
     Answer, Content, Form,
     collection::Stored,
+    media::MetaVersion,
     patch::Patch,
     registry::Resource,
     render::{self, Showing},
+    table,
 };
 
 /// Returns the scale subresource and its paths.
@@ -123,18 +125,32 @@ fn selector_text(value: &Value) -> Result<String, Status> {
 
 /// Answers with the scale of a stored object.
 pub(crate) fn get(showing: &Showing, object: &Stored) -> Result<Answer, Status> {
-    if !matches!(showing.accepted.form, Form::Object) {
+    let resource = &showing.resource;
+    let (sub, _) = of(resource)?;
+    let custom = resource.kind().traits.custom;
+    if custom && matches!(showing.accepted.form, Form::Table(_)) {
+        // Nobody says how a scale of theirs is printed.
         return Err(Status::not_acceptable(
             "application/json, application/yaml, application/vnd.kubernetes.protobuf",
         ));
     }
-    let resource = &showing.resource;
-    let (sub, _) = of(resource)?;
     let object = render::tree(resource, object)?;
-    if resource.kind().traits.custom {
+    if custom {
         check(resource, &object)?;
     }
     let value = show(resource, &object)?;
+    match showing.accepted.form {
+        Form::Object => {}
+        Form::Table(version) => {
+            let bytes = table::of_scale(&value, version, showing);
+            return Ok(made(showing, bytes, version, "Table"));
+        }
+        Form::PartialObjectMetadata(version) | Form::PartialObjectMetadataList(version) => {
+            let mut bytes = Vec::new();
+            table::put_partial_scale(&value, version, &mut bytes);
+            return Ok(made(showing, bytes, version, "PartialObjectMetadata"));
+        }
+    }
     let gvk = Gvk {
         group_version: sub.group_version.clone(),
         kind: sub.kind.clone(),
@@ -148,6 +164,19 @@ pub(crate) fn get(showing: &Showing, object: &Stored) -> Result<Answer, Status> 
             shape: sub.shape.clone(),
         },
     })
+}
+
+/// Answers with another form of a scale.
+fn made(showing: &Showing, bytes: Vec<u8>, version: MetaVersion, kind: &str) -> Answer {
+    Answer::Object {
+        code: 200,
+        accepted: showing.accepted,
+        content: Content::Bytes {
+            json: bytes.into(),
+            gvk: Gvk::new("meta.k8s.io", version.as_str(), kind),
+            shape: schema::Shape::any(),
+        },
+    }
 }
 
 pub(super) async fn answer(writer: &Writer<'_>, object: &Arc<Stored>) -> Result<Answer, Status> {
@@ -224,10 +253,7 @@ fn take(
     let uid = meta::text(scale, "uid");
     let known = meta::text(&old.value, "uid");
     if !uid.is_empty() && uid != known {
-        let scales = format!("{}/scale", resource.plural());
-        let why =
-            format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {known}");
-        return Err(Status::conflict(resource.group(), &scales, name, &why));
+        return Err(writer.uid_differs(uid, known));
     }
     let mut object = old.value.clone();
     let path: Vec<&str> = paths.spec.iter().map(Text::as_str).collect();
@@ -236,7 +262,17 @@ fn take(
     // Without a version of its own, a scale applies to whatever there is.
     let version = match meta::text(scale, "resourceVersion") {
         "" => old.stored.revision.to_string(),
-        given => given.to_owned(),
+        given => {
+            // Upstream's own text, which nobody makes a refusal of.
+            if given.parse::<u64>().is_err() {
+                let text = format!(
+                    "strconv.ParseUint: parsing {}: invalid syntax",
+                    api::quote::quote(given)
+                );
+                return Err(Status::new(500, api::Reason::Unknown, text));
+            }
+            given.to_owned()
+        }
     };
     meta::of(&mut object).insert("resourceVersion", Value::string(version));
     Ok(object)

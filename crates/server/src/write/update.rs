@@ -71,6 +71,9 @@ pub(crate) async fn fold(
     meta::settle_namespace(&mut object, kind.scope, &call.path.namespace)?;
     let is_create = call.verb == crate::Verb::Create;
     let own_kind = subresource.kind == kind.names.kind;
+    if own_kind {
+        meta::check_name(&object, &call.path.name)?;
+    }
     let door = Door::Fold(fold, &subresource.name);
     let mut writer = Writer::new(serving, call, resource, door);
     let stored = writer.go_round(&Wish::Folded(object)).await?.0;
@@ -290,10 +293,15 @@ impl Writer<'_> {
             return Err(self.uid_differs(given.uid(), known.uid()));
         }
         let version = given.resource_version();
-        if !version.is_empty() && version != old.stored.revision.to_string() {
-            return Err(self.conflict(MODIFIED));
+        let revision = old.stored.revision.to_string();
+        if version.is_empty() || version == revision {
+            return Ok(());
         }
-        Ok(())
+        Err(match self.call.verb {
+            // What is posted names preconditions, which upstream's storage looks at.
+            crate::Verb::Create => self.differs("ResourceVersion", version, &revision),
+            _ => self.conflict(MODIFIED),
+        })
     }
 
     /// Applies a patch to the object in the version asked for.
@@ -371,14 +379,18 @@ impl Writer<'_> {
         )
     }
 
-    fn uid_differs(&self, given: &str, known: &str) -> Status {
-        let key = self
-            .resource
-            .served
-            .collection
-            .key(&read::place(self.call, self.resource));
+    pub(super) fn uid_differs(&self, given: &str, known: &str) -> Status {
+        self.differs("UID", given, known)
+    }
+
+    /// Says that an object is not what a precondition says, as upstream's storage does.
+    fn differs(&self, what: &str, given: &str, known: &str) -> Status {
+        let collection = &self.resource.served.collection;
+        let key = collection.key(&read::place(self.call, self.resource));
+        let key = key.to_string();
+        let key = key.strip_prefix("/registry").unwrap_or(&key);
         self.conflict(&format!(
-            "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {given}, UID in object meta: {known}"
+            "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: {what} in precondition: {given}, {what} in object meta: {known}"
         ))
     }
 }

@@ -154,7 +154,7 @@ async fn replaces_what_was_seen() {
     check(
         &bench.send(&url, other).await,
         &expect![[
-            r#"409 Conflict: Operation cannot be fulfilled on configmaps "x": StorageError: invalid object, Code: 4, Key: /registry/configmaps/a/x, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: other, UID in object meta: 9bc2036f-7fd0-45cf-8de0-3f96324142bf"#
+            r#"409 Conflict: Operation cannot be fulfilled on configmaps "x": StorageError: invalid object, Code: 4, Key: /configmaps/a/x, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: other, UID in object meta: 9bc2036f-7fd0-45cf-8de0-3f96324142bf"#
         ]],
     );
     let missing = r#"{"metadata":{"name":"none"}}"#;
