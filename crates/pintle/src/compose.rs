@@ -84,6 +84,8 @@ pub struct Terms {
     pub modes: Vec<Mode>,
     /// Admission rules that are left out.
     pub rules_off: Vec<Rule>,
+    /// How long events stay after they were last written.
+    pub event_life: Duration,
 }
 
 /// A cluster of Pintle's own.
@@ -96,6 +98,7 @@ impl Default for Terms {
             anonymous: Some(User::anonymous()),
             modes: vec![Mode::Rbac],
             rules_off: Vec::new(),
+            event_life: kinds::EVENT_LIFE,
         }
     }
 }
@@ -131,7 +134,7 @@ pub async fn start(parts: Parts) -> Result<Running, Failure> {
     let tasks = Tasks::new();
     let mut rng = Rng::from_os();
     let store = open_store(&parts.storage, &clock, &mut rng)?;
-    let builtins = kinds::load();
+    let builtins = kinds::load().with_event_life(parts.terms.event_life);
     let address = parts.listener.local_addr().map_err(socket_failure)?;
     let first_objects = first_objects(&builtins.kinds, &parts, address);
     let services = Services::new(

@@ -8,7 +8,7 @@ use std::{
 };
 
 use access::{Mode, User, admit, identify::VerifyingKey};
-use api::Text;
+use api::{Text, time::parse_duration};
 use base::{Clock, WallTime};
 
 use super::words::{Words, WordsError};
@@ -130,6 +130,7 @@ fn terms(words: &Words) -> Result<Terms, Failure> {
         anonymous: anonymous.then(User::anonymous),
         modes,
         rules_off: rules_off(words)?,
+        event_life: event_life(words)?,
     })
 }
 
@@ -160,6 +161,25 @@ fn required(words: &Words) -> Result<&str, WordsError> {
     match issuers.next() {
         Some(issuer) if missing.is_empty() => Ok(issuer),
         _ => Err(WordsError::Missing(missing.join(", "))),
+    }
+}
+
+/// Returns how long events stay.
+fn event_life(words: &Words) -> Result<Duration, WordsError> {
+    let Some(text) = words.last("event-ttl") else {
+        return Ok(kinds::EVENT_LIFE);
+    };
+    let invalid = |why: String| WordsError::Invalid {
+        name: "event-ttl",
+        value: text.to_owned(),
+        why,
+    };
+    let nanos = parse_duration(text).map_err(|error| invalid(error.to_string()))?;
+    match u64::try_from(nanos) {
+        Ok(nanos) if nanos > 0 => Ok(Duration::from_nanos(nanos)),
+        _ => Err(invalid(
+            "events that are gone at once are no use".to_owned(),
+        )),
     }
 }
 
@@ -337,7 +357,7 @@ fn log_filter(words: &Words) -> Result<&'static str, WordsError> {
 #[cfg(test)]
 mod tests {
     use super::super::{apiserver_flags::KUBE_APISERVER, words::Words};
-    use super::{log_filter, modes, number, pem_parts, required, rules_off};
+    use super::{event_life, log_filter, modes, number, pem_parts, required, rules_off};
 
     fn words(line: &str) -> Words {
         let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
@@ -395,6 +415,27 @@ mod tests {
         let expected = r#"invalid argument "x" for "--secure-port" flag: strconv.ParseInt: parsing "x": invalid syntax"#;
         assert_eq!(port.map_err(|e| e.to_string()), Err(expected.to_owned()));
         assert_eq!(log_filter(&words("-v=2")), Ok("info"));
+    }
+
+    #[test]
+    fn events_stay_as_long_as_they_are_told() {
+        let check = |line: &str, expected: &str| {
+            let found = match event_life(&words(line)) {
+                Ok(life) => format!("{life:?}"),
+                Err(error) => error.to_string(),
+            };
+            assert_eq!(found, expected);
+        };
+        check("", "3600s");
+        check("--event-ttl=1m30s", "90s");
+        check(
+            "--event-ttl=x",
+            r#"invalid argument "x" for "--event-ttl" flag: time: invalid duration "x""#,
+        );
+        check(
+            "--event-ttl=0s",
+            r#"invalid argument "0s" for "--event-ttl" flag: events that are gone at once are no use"#,
+        );
     }
 
     #[test]

@@ -375,7 +375,11 @@ const ROWS: &[Row] = &[
     ("enable-aggregator-routing", "", Ignored(AGGREGATION)),
     ("enable-logs-handler", "", Ignored(INSIGHT)),
     ("endpoint-reconciler-type", "string", Ignored(ALONE)),
-    ("event-ttl", "duration", Ignored(OWN)),
+    (
+        "event-ttl",
+        "duration",
+        Used("how long events stay (default 1h)"),
+    ),
     ("kubelet-certificate-authority", "string", Ignored(NODES)),
     (
         "kubelet-client-certificate",
