@@ -6,18 +6,17 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use kit::Client;
-use serde_json::Value;
 use testkit::{Cluster, Controllers};
 use xtask::conformance::differential::{
     cases,
     known::Known,
-    play::{Play, Sent, Told},
+    play::{Heard, Play, Sent, Told},
 };
 
 /// How many cases are recorded at least.
 const CASES_MIN: usize = 100;
 
-async fn send(client: &Client, sent: &Sent) -> (u16, Value) {
+async fn send(client: &Client, sent: &Sent) -> Heard {
     let request = http::Request::builder()
         .method(sent.request.method.as_str())
         .uri(&sent.target)
@@ -27,11 +26,18 @@ async fn send(client: &Client, sent: &Sent) -> (u16, Value) {
         .expect("the case is a request");
     let answer = client.send(request).await.expect("the server answers");
     let code = answer.status().as_u16();
+    let warnings = answer.headers().get_all(http::header::WARNING).iter();
+    let warnings = warnings.map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned());
+    let warnings = warnings.collect();
     let body = answer.into_body().collect().await;
     let body = body.expect("the answer has a body").to_bytes();
     let text = String::from_utf8_lossy(&body);
     let body = serde_json::from_str(&text).unwrap_or_else(|_| text.into());
-    (code, body)
+    Heard {
+        code,
+        warnings,
+        body,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,8 +50,8 @@ async fn answers_as_upstream_did() {
     for topic in &topics {
         let mut play = Play::new(topic, "");
         while let Some(sent) = play.send_next() {
-            let (code, body) = send(&client, &sent).await;
-            let (name, expected, found) = match play.answered(code, &body) {
+            let heard = send(&client, &sent).await;
+            let (name, expected, found) = match play.answered(&heard) {
                 Told::Nothing => continue,
                 Told::NotYet => {
                     tokio::task::yield_now().await;

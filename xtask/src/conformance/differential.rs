@@ -5,7 +5,8 @@
 //! what it changed of the object it was sent, or as the refusal's code, reason and causes
 //! ([`answer`]). Families differ in what they ask: `defaults` sends good objects and looks at what
 //! the server filled in; `rules` holds good objects and variants of them, most of which are wrong
-//! ([`variants`]).
+//! ([`variants`]); `doors` goes through every subresource; `warnings` looks at the `Warning` headers
+//! and at nothing else.
 //!
 //! What Pintle answers otherwise is listed with its reason in `conformance/differences.md`; a
 //! listed case that passes fails the run. `crates/testkit/tests/differential.rs` replays the
@@ -213,8 +214,8 @@ impl Side {
         let Some(sent) = play.send_next() else {
             return Ok(None);
         };
-        let (code, body) = self.door.send(&sent.request, &sent.target)?;
-        let told = play.answered(code, &body);
+        let heard = self.door.hear(&sent.request, &sent.target)?;
+        let told = play.answered(&heard);
         if matches!(told, Told::NotYet) {
             std::thread::sleep(PAUSE);
         }

@@ -40,7 +40,8 @@ pub const PLACEHOLDERS: [(&str, &str); 12] = [
     ("<ip>", r"\d+\.\d+\.\d+\.\d+"),
     ("<hash>", r"[bcdfghjklmnpqrstvwxz2456789]{1,10}"),
     ("<rand>", r"[bcdfghjklmnpqrstvwxz2456789]{5}"),
-    ("<server>", r"127\.0\.0\.1:\d+"),
+    // Also the address under which it is known to others.
+    ("<server>", r"\d+\.\d+\.\d+\.\d+:\d+"),
     ("<word>", r"\S+"),
     ("<any>", r".*"),
 ];

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Captures, Regex};
 use serde_json::Value;
 
 use super::cases::Request;
@@ -23,8 +23,23 @@ const OWN: [&str; 4] = [
 static TIME: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$").expect("the pattern is well formed")
 });
+static TIME_WITHIN: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z").expect("the pattern is well formed")
+});
+/// Which version an object has, where refusals tell it.
+static REVISION: LazyLock<Regex> = LazyLock::new(|| {
+    let told = [
+        r#"resourceVersion\\*":\\*""#,
+        r"ResourceVersion in object meta: ",
+        r"ResourceVersion in record \(",
+    ];
+    Regex::new(&format!(r"({})\d+", told.join("|"))).expect("the pattern is well formed")
+});
 static UID: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").expect("the pattern is well formed")
+});
+static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$").expect("the pattern is well formed")
 });
 static MADE_UP: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new("kube-api-access-[a-z0-9]{5}").expect("the pattern is well formed")
@@ -45,7 +60,7 @@ impl Answer {
     pub fn of(request: &Request, code: u16, body: &Value) -> Self {
         let mut lines = Vec::new();
         if code >= 400 {
-            refusal(body, &mut lines);
+            refusal(request, body, &mut lines);
         } else {
             let (mut body, mut sent) = (body.clone(), request.body.clone());
             scrub(request, &mut body);
@@ -80,9 +95,20 @@ impl fmt::Display for Answer {
     }
 }
 
-fn refusal(status: &Value, lines: &mut Vec<String>) {
+fn refusal(request: &Request, status: &Value, lines: &mut Vec<String>) {
     // Refusals may show whole objects, with what the server made up.
-    let mut tell = |line: String| lines.push(UID.replace_all(&line, "UID").into_owned());
+    let mut tell = |line: String| {
+        let line = UID.replace_all(&line, "UID");
+        let line = MADE_UP.replace_all(&line, "kube-api-access-NAME");
+        let line = REVISION.replace_all(&line, "${1}REVISION");
+        let line = TIME_WITHIN.replace_all(&line, |found: &Captures<'_>| {
+            let time = &found[0];
+            // A time of the client's, or how Go tells the form of one.
+            let is_kept = request.text.contains(time) || time.starts_with("2006-01-02T15:04:05");
+            if is_kept { time } else { "TIME" }.to_owned()
+        });
+        lines.push(line.into_owned());
+    };
     tell(format!("reason {}", status["reason"]));
     tell(format!("message {}", message(status)));
     for cause in status["details"]["causes"].as_array().into_iter().flatten() {
@@ -152,7 +178,7 @@ fn scrub(request: &Request, body: &mut Value) {
         given.is_none_or(|given| *given == "" || *given == 0)
     };
     if let Some(Value::Object(spec)) = body.get_mut("spec")
-        && request.path.ends_with("/certificatesigningrequests")
+        && request.path.contains("/certificatesigningrequests")
     {
         // Who asks is another one on each side.
         for field in ["username", "groups"] {
@@ -203,6 +229,8 @@ impl Words<'_> {
                     *text = format!("{}NAME", self.prefix);
                 } else if TIME.is_match(text) && !self.request.text.contains(text.as_str()) {
                     "TIME".clone_into(text);
+                } else if TOKEN.is_match(text) {
+                    "TOKEN".clone_into(text);
                 } else if text.contains("kube-api-access-") {
                     *text = MADE_UP
                         .replace_all(text, "kube-api-access-NAME")
@@ -287,7 +315,7 @@ mod tests {
             &json!({"metadata": {"generateName": "a-", "name": "a-x7", "uid": "u", "resourceVersion": "1",
                     "creationTimestamp": "2026-01-01T00:00:01Z", "managedFields": [], "labels": {"of": "u"}},
                     "spec": {"ports": [{"port": 1, "nodePort": 30001}], "clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"],
-                    "healthCheckNodePort": 3, "at": "2026-01-01T00:00:00Z", "now": "2026-01-01T00:00:01.5Z", "v": "kube-api-access-abcde"}}),
+                    "healthCheckNodePort": 3, "at": "2026-01-01T00:00:00Z", "now": "2026-01-01T00:00:01.5Z", "token": "eyJh.eyJi.c-_", "v": "kube-api-access-abcde"}}),
             &[
                 "+ /metadata/labels {\"of\":\"UID\"}",
                 "+ /metadata/name \"a-NAME\"",
@@ -296,6 +324,7 @@ mod tests {
                 "+ /spec/healthCheckNodePort \"PORT\"",
                 "+ /spec/now \"TIME\"",
                 "+ /spec/ports/0/nodePort \"PORT\"",
+                "+ /spec/token \"TOKEN\"",
                 "+ /spec/v \"kube-api-access-NAME\"",
             ],
         );
@@ -315,6 +344,19 @@ mod tests {
             lines: vec!["reason".to_owned()],
         };
         assert_eq!(refused.clone().beside(Some(&base)), refused);
+    }
+
+    #[test]
+    fn refusals_forget_what_the_server_made_up() {
+        check(
+            &json!({"at": "2026-01-01T00:00:00Z"}),
+            409,
+            &json!({"reason": "Conflict", "message": "2026-01-01T00:00:00Z 2026-01-01T00:00:01Z kube-api-access-abcde {\"resourceVersion\":\"7\"} ResourceVersion in record (8)"}),
+            &[
+                "reason \"Conflict\"",
+                r#"message "2026-01-01T00:00:00Z TIME kube-api-access-NAME {\"resourceVersion\":\"REVISION\"} ResourceVersion in record (REVISION)""#,
+            ],
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::cases::Request;
+use super::play::Heard;
 use crate::control_plane::first_port_printed;
 use crate::failure::{Doing, Failure};
 
@@ -71,6 +72,12 @@ impl Door {
         request: &Request,
         target: &str,
     ) -> Result<(u16, Value), Failure> {
+        let heard = self.hear(request, target)?;
+        Ok((heard.code, heard.body))
+    }
+
+    /// Sends a request and returns the answer's code, warnings and body.
+    pub(super) fn hear(&self, request: &Request, target: &str) -> Result<Heard, Failure> {
         let what = || format!("send {} {target}", request.method);
         let head = format!(
             "{} {target} HTTP/1.0\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n\
@@ -79,10 +86,20 @@ impl Door {
             request.content_type,
             request.text.len()
         );
-        let (code, body) = self.pass(&what(), &head, request.text.as_bytes())?;
+        let (code, head, body) = self.exchange(&what(), &head, request.text.as_bytes())?;
         // Some refusals are no JSON; their text is what there is to compare.
         let body = serde_json::from_str(&body).unwrap_or_else(|_| body.into());
-        Ok((code, body))
+        let warning = |line: &str| {
+            let (name, value) = line.split_once(": ")?;
+            let is_it = name.eq_ignore_ascii_case("warning");
+            is_it.then(|| value.trim_end().to_owned())
+        };
+        let warnings = head.lines().filter_map(warning).collect();
+        Ok(Heard {
+            code,
+            warnings,
+            body,
+        })
     }
 
     /// Passes head and body on as they are, and returns the answer's code and body.
@@ -92,6 +109,17 @@ impl Door {
         head: &str,
         body: &[u8],
     ) -> Result<(u16, String), Failure> {
+        let (code, _, body) = self.exchange(what, head, body)?;
+        Ok((code, body))
+    }
+
+    /// Does the same, and returns the answer's head, too.
+    fn exchange(
+        &self,
+        what: &str,
+        head: &str,
+        body: &[u8],
+    ) -> Result<(u16, String, String), Failure> {
         let mut stream =
             TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).doing("reach kubectl proxy")?;
         stream.set_read_timeout(Some(PATIENCE)).doing(what)?;
@@ -104,7 +132,7 @@ impl Door {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         let code = head.split(' ').nth(1).and_then(|code| code.parse().ok());
         let code = code.ok_or_else(|| Failure::new(format!("{what}: no answer: {head}")))?;
-        Ok((code, body.to_owned()))
+        Ok((code, head.to_owned(), body.to_owned()))
     }
 }
 

@@ -18,6 +18,9 @@ use super::variants::{Variant, Way, object_path};
 /// How often a preparation may look for something that is not there yet.
 const TRIES_MAX: u32 = 400;
 
+/// The family whose answers are what clients are warned of, and nothing else.
+const WARNINGS: &str = "warnings";
+
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Case(usize),
@@ -55,6 +58,17 @@ pub struct Sent {
     pub request: Request,
     /// Path and query to send it to: a dry run unless it is done for real.
     pub target: String,
+}
+
+/// What a server answered.
+#[derive(Debug)]
+pub struct Heard {
+    /// HTTP status code.
+    pub code: u16,
+    /// Its `Warning` headers, in order.
+    pub warnings: Vec<String>,
+    /// The body; a text if it is no JSON.
+    pub body: Value,
 }
 
 /// What an answer tells.
@@ -165,14 +179,19 @@ impl<'a> Play<'a> {
     ///
     /// # Panics
     /// Nothing was sent.
-    pub fn answered(&mut self, code: u16, body: &Value) -> Told<'a> {
+    pub fn answered(&mut self, heard: &Heard) -> Told<'a> {
+        let (code, body) = (heard.code, &heard.body);
         let (step, request) = self.now.take().expect("a request was sent");
         let topic = self.topic;
         match step {
             Step::Case(at) => {
                 let case = &topic.cases[at];
                 if case.role != Role::Setup {
-                    let found = Answer::of(&request, code, body);
+                    let mut found = Answer::of(&request, code, body);
+                    if topic.family == WARNINGS {
+                        let lines = heard.warnings.iter();
+                        found.lines = lines.map(|text| format!("warning {text}")).collect();
+                    }
                     return Told::Case { at, case, found };
                 }
                 if case.is_set_up(code) {
