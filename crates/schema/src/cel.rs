@@ -40,6 +40,7 @@ pub use declare::Version;
 pub use escape::{escape, unescape};
 pub use estimate::Range;
 pub use expression::Expression;
+pub(crate) use expression::written;
 pub use issue::Issues;
 pub use kind::Type;
 pub use parse::{Dialect, parse};

@@ -10,7 +10,7 @@ use api::{
 };
 use base::WallTime;
 
-use crate::{ResourceName, Shape, cel::Expression};
+use crate::{Action, ResourceName, Shape, cel::Expression};
 
 /// One sort of object: its names, its versions and how it behaves.
 #[derive(Clone, Debug)]
@@ -193,6 +193,10 @@ pub enum View {
     Status,
     /// autoscaling/v1 Scale over these paths of field names.
     Scale(ScalePaths),
+    /// The whole object; only what lies under this path may change, and through no other door.
+    Part(Vec<Text>),
+    /// A POST that changes the object as its definition says.
+    Action(Arc<Action>),
     /// A pure function from object and body to object, taking the same write loop.
     Fold(Arc<dyn Fold>),
     /// An HTTP service is mounted here by pintle; absent until it is (answers 404 or as upstream).
@@ -230,6 +234,8 @@ impl fmt::Debug for View {
         match self {
             Self::Status => f.write_str("Status"),
             Self::Scale(paths) => f.debug_tuple("Scale").field(paths).finish(),
+            Self::Part(path) => f.debug_tuple("Part").field(path).finish(),
+            Self::Action(_) => f.write_str("Action"),
             Self::Fold(_) => f.write_str("Fold"),
             Self::Service => f.write_str("Service"),
         }

@@ -36,6 +36,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod action;
 pub mod allot;
 pub mod apply;
 mod callers;
@@ -54,6 +55,7 @@ pub mod structural;
 pub mod validate;
 pub mod way;
 
+pub use action::Action;
 pub use allot::{Allot, Claim, Ledger, ResourceName};
 pub use callers::webhook_client;
 pub use decode::{

@@ -17,6 +17,7 @@ mod lifetime;
 mod names;
 mod source;
 mod status;
+mod subresources;
 mod wrong;
 
 use std::{sync::Arc, time::Duration};

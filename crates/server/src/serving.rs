@@ -332,6 +332,16 @@ impl Serving {
                 write::update(self, call, resource, Door::Scale).await
             }
             (View::Scale(_), Verb::Patch) => write::patch(self, call, resource, Door::Scale).await,
+            (View::Part(_), Verb::Get) => read::get(self.around(), call, resource).await,
+            (View::Part(path), Verb::Update) => {
+                write::update(self, call, resource, Door::Part(path, &sub.name)).await
+            }
+            (View::Part(path), Verb::Patch) => {
+                write::patch(self, call, resource, Door::Part(path, &sub.name)).await
+            }
+            (View::Action(action), Verb::Create) => {
+                write::act(self, call, resource, sub, action).await
+            }
             (View::Fold(fold), Verb::Get) => {
                 let object = read::stored(&self.clock, call, resource).await?;
                 let tree = crate::render::tree(resource, &object)?;

@@ -12,11 +12,13 @@
 //! Who owns which field is noted in the proposal, before admission sees it (`managers.rs`, where
 //! server-side apply stands too).
 
+mod action;
 mod allot;
 pub(crate) mod body;
 mod create;
 pub(crate) mod managers;
 pub(crate) mod meta;
+mod part;
 pub(crate) mod scale;
 mod update;
 
@@ -47,6 +49,7 @@ use crate::{
     sharing::Reservation,
 };
 
+pub(crate) use action::act;
 pub(crate) use create::create;
 pub(crate) use update::{fold, patch, update};
 
@@ -69,6 +72,10 @@ pub(crate) enum Door<'a> {
     Status,
     /// The wanted number of replicas.
     Scale,
+    /// A part with a door of its own: its path, and the name of the door.
+    Part(&'a [Text], &'a str),
+    /// What an action makes of it, wherever it reaches.
+    Action(&'a str),
     /// A subresource with a function of its own.
     Fold(&'a dyn Fold, &'a str),
 }
@@ -206,7 +213,7 @@ impl<'a> Writer<'a> {
             Door::Main => "",
             Door::Status => "status",
             Door::Scale => "scale",
-            Door::Fold(_, name) => name,
+            Door::Part(_, name) | Door::Action(name) | Door::Fold(_, name) => name,
         }
     }
 
@@ -332,6 +339,7 @@ impl<'a> Writer<'a> {
                 if kind.traits.custom && has_status {
                     object.make_object().remove("status");
                 }
+                self.keep_parts(&mut object, None, &[]);
                 let generation = kind.traits.generation;
                 let uid = self.serving.random(Uid::random).to_string();
                 meta::stamp(&mut object, &uid, self.call.received, generation);
@@ -363,6 +371,7 @@ impl<'a> Writer<'a> {
                 if has_status {
                     meta::put(object.make_object(), "status", old.get("status").cloned());
                 }
+                self.keep_parts(object, Some(old), &[]);
             }
             Door::Status => {
                 let status = object.get("status").cloned();
@@ -377,8 +386,10 @@ impl<'a> Writer<'a> {
                 } else {
                     meta::put(object.make_object(), "metadata", metadata);
                 }
+                self.keep_parts(object, Some(old), &[]);
             }
-            Door::Scale | Door::Fold(..) => {}
+            Door::Part(path, _) => *object = part::only(object, old, path),
+            Door::Action(_) | Door::Scale | Door::Fold(..) => {}
         }
     }
 

@@ -413,7 +413,7 @@ impl Checker<'_> {
         if self.unifier.assignable(&before, &kind) {
             return most_general(&before, &kind).clone();
         }
-        if self.env.dialect == Dialect::Open {
+        if self.env.dialect != Dialect::Kubernetes {
             return Type::Dyn;
         }
         self.mismatch(expr, &before, &kind);

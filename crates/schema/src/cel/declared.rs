@@ -176,6 +176,15 @@ impl Declarer {
         self.node(shapes, id, place == Place::Root, 0)
     }
 
+    /// Returns a declarer that goes on in the same arena with shapes of another table.
+    #[must_use]
+    pub fn apart(self) -> Self {
+        Self {
+            decls: self.decls,
+            known: HashMap::new(),
+        }
+    }
+
     fn node(&mut self, shapes: &Shapes, id: ShapeId, root: bool, depth: usize) -> DeclId {
         let node = shapes.node(id);
         let root = root || node.embedded;

@@ -95,7 +95,7 @@ impl Expression {
 }
 
 /// Returns a value as it stands in an object.
-fn written(value: &Val<'_>, depth: usize) -> Result<Option<Value>, String> {
+pub(crate) fn written(value: &Val<'_>, depth: usize) -> Result<Option<Value>, String> {
     if depth > DEPTH_MAX {
         return Err("the result is nested too deeply".to_owned());
     }

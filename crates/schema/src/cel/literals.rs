@@ -6,14 +6,16 @@ use super::{
     check::Checked,
     issue::Issues,
     kind::Type,
+    parse::Dialect,
     program::converts,
 };
 use crate::validate::compile_pattern;
 
 /// Looks at every literal of a checked expression.
-pub(super) fn check(checked: &Checked, source: &str) -> Result<(), Issues> {
+pub(super) fn check(checked: &Checked, source: &str, dialect: Dialect) -> Result<(), Issues> {
     let mut validator = Validator {
         checked,
+        may_mix: dialect == Dialect::Patch,
         issues: Issues::new(source),
     };
     validator.node(&checked.root);
@@ -26,6 +28,8 @@ pub(super) fn check(checked: &Checked, source: &str) -> Result<(), Issues> {
 
 struct Validator<'a> {
     checked: &'a Checked,
+    /// Lists and maps may hold values of several types.
+    may_mix: bool,
     issues: Issues,
 }
 
@@ -73,7 +77,7 @@ impl Validator<'_> {
             *first = Some(kind);
             return true;
         };
-        if first.is_equivalent(&kind) {
+        if self.may_mix || first.is_equivalent(&kind) {
             return true;
         }
         let words = format!("expected type '{first}' but found '{kind}'");

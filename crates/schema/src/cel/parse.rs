@@ -48,6 +48,8 @@ pub enum Dialect {
     /// That of Kubernetes: lists and maps of one type, no `cel.bind`.
     #[default]
     Kubernetes,
+    /// As that of Kubernetes, but lists and maps may hold values of several types: patches do.
+    Patch,
     /// That of the language's own conformance tests.
     Open,
 }

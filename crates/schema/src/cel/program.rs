@@ -57,8 +57,8 @@ impl Program {
     ) -> Result<Self, CompileError> {
         let ast = parse(source, env.dialect).map_err(CompileError::Issues)?;
         let checked = check::check(ast, source, env).map_err(CompileError::Issues)?;
-        if env.dialect == Dialect::Kubernetes {
-            literals::check(&checked, source).map_err(CompileError::Issues)?;
+        if env.dialect != Dialect::Open {
+            literals::check(&checked, source, env.dialect).map_err(CompileError::Issues)?;
         }
         let planned = plan(&checked, env.decls);
         let (node, slots) =

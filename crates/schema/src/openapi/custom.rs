@@ -115,7 +115,7 @@ fn whole(schema: &Value, meta: &str) -> Object {
 
 /// Returns a part of the schema as it is published: with both types of what may be a number or a
 /// string, and with what every object has where a whole object lies inside.
-fn published(schema: &Value, meta: &str) -> Value {
+pub(super) fn published(schema: &Value, meta: &str) -> Value {
     let Value::Object(fields) = schema else {
         return schema.clone();
     };

@@ -3,7 +3,7 @@
 use api::{GroupVersion, Object, Text, Value};
 
 use super::{
-    custom::name_of,
+    custom::{name_of, published},
     definitions::Definitions,
     group_version_kind,
     operation::{
@@ -11,7 +11,7 @@ use super::{
         Query, WRITE, in_path, item, options, query,
     },
 };
-use crate::{Kind, KindVersion, Scope, Subresource, View};
+use crate::{Action, Kind, KindVersion, Scope, Subresource, View};
 
 /// What built-in kinds are answered in, and custom resources.
 const TYPES: [&str; 3] = [
@@ -358,7 +358,10 @@ impl Paths<'_, '_> {
     fn below(&mut self, subresource: &Subresource) {
         let group_version = &subresource.group_version;
         let kind = &subresource.kind;
-        let is_own = matches!(subresource.view, View::Status);
+        let is_own = matches!(
+            subresource.view,
+            View::Status | View::Part(_) | View::Action(_)
+        );
         let body = if is_own {
             self.name.clone()
         } else {
@@ -382,9 +385,13 @@ impl Paths<'_, '_> {
             let description = format!("create {} of{}{parent}", subresource.name, article(parent));
             let noun = format!("{}{}", self.noun(), title(&subresource.name));
             let parameters = self.parameters(&WRITE, Some(named));
+            let (posted, codes): (Option<Text>, &[u16]) = match &subresource.view {
+                View::Action(action) => (self.posted(subresource, action), &[]),
+                _ => (Some(body.clone()), &[201, 202]),
+            };
             operations.push(Operation {
-                body: Some((self.body, body.clone(), true)),
-                codes: &[201, 202],
+                body: posted.map(|posted| (self.body, posted, true)),
+                codes,
                 ..self.operation(
                     ("post", "create", "post"),
                     &noun,
@@ -412,6 +419,18 @@ impl Paths<'_, '_> {
             operations,
         );
         self.gvk = gvk;
+    }
+
+    /// Defines what is posted to an action; none if nothing is.
+    fn posted(&mut self, subresource: &Subresource, action: &Action) -> Option<Text> {
+        let schema = action.said().parameters.as_ref()?;
+        let words: String = subresource.name.split('-').map(title).collect();
+        let GroupVersion { group, version } = &self.version.group_version;
+        let kind = format!("{}{words}Parameters", self.kind.names.kind);
+        let name = name_of(group, version, &kind);
+        let meta = self.definitions.object_meta();
+        self.definitions.add(name.clone(), published(schema, &meta));
+        Some(name)
     }
 
     /// Adds a subresource that is a conversation.

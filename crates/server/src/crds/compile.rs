@@ -148,7 +148,11 @@ fn version(
     KindVersion {
         served: flag(one, "served"),
         verbs: verbs(&VERBS),
-        subresources: subresources(one, &group_version, kind, &shape, shared),
+        subresources: {
+            let mut made = subresources(one, &group_version, kind, &shape, shared);
+            super::subresources::add(object, &group_version, kind, &shape, &mut made);
+            made
+        },
         columns: {
             let mut columns = columns(one);
             columns.extend(computed::columns(object, &shape));

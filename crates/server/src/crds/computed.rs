@@ -165,6 +165,17 @@ fn rule(between: &str, text: &str, shapes: &[(Text, Shape)]) -> Result<Rule, Str
     })
 }
 
+/// Returns the shapes of the versions of a definition, with their names.
+pub(super) fn shapes(definition: &Value, meta: &Shape) -> Vec<(Text, Shape)> {
+    let shape = |one: &Value| {
+        let schema = one.at(&["schema", "openAPIV3Schema"]);
+        let shape = schema.and_then(|schema| compile(schema, meta).ok());
+        let name = Text::new(one.str_at(&["name"]).unwrap_or_default());
+        (name, shape.unwrap_or_else(|| compile_any(meta)))
+    };
+    versions(definition).iter().map(shape).collect()
+}
+
 /// Returns what is wrong with the annotations of a definition.
 pub(super) fn wrong(definition: &Value, meta: &Shape) -> Vec<Error> {
     let ours = ours(definition);
@@ -174,15 +185,7 @@ pub(super) fn wrong(definition: &Value, meta: &Shape) -> Vec<Error> {
     if computed.is_empty() {
         return Vec::new();
     }
-    let shapes: Vec<(Text, Shape)> = versions(definition)
-        .iter()
-        .map(|one| {
-            let schema = one.at(&["schema", "openAPIV3Schema"]);
-            let shape = schema.and_then(|schema| compile(schema, meta).ok());
-            let name = Text::new(one.str_at(&["name"]).unwrap_or_default());
-            (name, shape.unwrap_or_else(|| compile_any(meta)))
-        })
-        .collect();
+    let shapes = shapes(definition, meta);
     let metadata = Path::new("metadata");
     let annotations = metadata.child("annotations");
     let mut errors = Vec::new();

@@ -54,6 +54,7 @@ pub(super) fn wrong(object: &Value, old: Option<&Value>, meta: &Shape) -> Vec<Er
     }
     errors.extend(super::lifetime::wrong(object));
     errors.extend(super::computed::wrong(object, meta));
+    errors.extend(super::subresources::wrong(object, meta));
     let place = path.child("group");
     if group.is_empty() {
         errors.push(Error::required(&place, ""));

@@ -9,6 +9,7 @@ mod folds;
 mod grace;
 mod model;
 mod reads;
+mod subresources;
 mod watches;
 mod writes;
 

@@ -12,7 +12,7 @@ use schema::{
     },
 };
 
-use super::{Door, Old, Writer, meta};
+use super::{Door, Old, Writer, meta, part};
 use crate::{
     Call,
     convert::{self, Memo},
@@ -50,6 +50,14 @@ impl Applied {
                 .strict
                 .map(|why| format!("error converting YAML to JSON: {why}")),
         })
+    }
+
+    /// Returns what of the configuration passes the door of a part.
+    pub(super) fn only(&self, path: &[Text]) -> Self {
+        Self {
+            value: part::applied(&self.value, path),
+            strict: self.strict.clone(),
+        }
     }
 
     /// Checks that the configuration is of the type the path names.
@@ -223,7 +231,7 @@ impl<'a> Writer<'a> {
     fn versions(&self) -> Versions<'a> {
         let kind = self.resource.kind();
         let occasion = self.occasion(self.resource.place);
-        let resets = match (kind.behavior.resets(occasion), self.door) {
+        let mut resets = match (kind.behavior.resets(occasion), self.door) {
             (Some(paths), _) => Set::of_fields(paths),
             (None, Door::Main) if self.has_status() => Set::of_fields(&[&["status"]]),
             (None, Door::Status) if kind.traits.custom => {
@@ -232,6 +240,12 @@ impl<'a> Writer<'a> {
             (None, Door::Status) => Set::of_fields(&[&["spec"]]),
             (None, _) => Set::new(),
         };
+        if let Door::Main | Door::Status = self.door {
+            for path in part::paths(self.resource, self.working) {
+                let path: Vec<Element> = path.iter().cloned().map(Element::Field).collect();
+                resets.insert(&path);
+            }
+        }
         Versions {
             resource: self.resource,
             resets,

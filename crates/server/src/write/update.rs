@@ -5,7 +5,9 @@ use std::sync::Arc;
 use api::{Cause, Reason, Status, Text, Value, meta::Meta};
 use schema::Fold;
 
-use super::{Done, Door, MODIFIED, Old, Proposed, Writer, body, managers::Applied, meta, scale};
+use super::{
+    Done, Door, MODIFIED, Old, Proposed, Writer, body, managers::Applied, meta, part, scale,
+};
 use crate::{
     Answer, Call,
     collection::Stored,
@@ -250,10 +252,14 @@ impl Writer<'_> {
                 meta::put(meta::of(&mut object), "managedFields", entries);
                 object
             }
+            (Wish::Apply(applied), Door::Part(path, _)) => {
+                self.applied(&applied.only(path), Some(&old))?
+            }
             (Wish::Apply(applied), _) => self.applied(applied, Some(&old))?,
             (Wish::Body, _) => {
                 let object = self.read_body()?;
-                let mut object = self.adopt(object)?;
+                let object = self.adopt(object)?;
+                let mut object = self.through_door(object, &old);
                 self.track(Some(&old.value), &mut object)?;
                 object
             }
@@ -267,7 +273,8 @@ impl Writer<'_> {
                 object
             }
             (Wish::Patch(patch), _) => {
-                let mut object = self.patched(patch, &old)?;
+                let object = self.patched(patch, &old)?;
+                let mut object = self.through_door(object, &old);
                 self.track(Some(&old.value), &mut object)?;
                 object
             }
@@ -283,6 +290,14 @@ impl Writer<'_> {
             object,
             old: Some(old),
         })
+    }
+
+    /// Returns what of a wish passes the door of a part: nobody owns what does not.
+    fn through_door(&self, object: Value, old: &Old) -> Value {
+        match self.door {
+            Door::Part(path, _) => part::only(&object, &old.value, path),
+            _ => object,
+        }
     }
 
     /// A fold's body may name the object's uid and version, which then must hold.
@@ -325,7 +340,10 @@ impl Writer<'_> {
     }
 
     /// Takes a proposal to the store; none if the object changed meanwhile.
-    async fn replace(&mut self, mut proposed: Proposed) -> Result<Option<Arc<Stored>>, Status> {
+    pub(super) async fn replace(
+        &mut self,
+        mut proposed: Proposed,
+    ) -> Result<Option<Arc<Stored>>, Status> {
         self.mutate(&mut proposed).await?;
         self.check_version(&mut proposed)?;
         self.allot(&mut proposed).await?;
