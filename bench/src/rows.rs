@@ -129,6 +129,15 @@ impl Row {
             Self::Stop => ("stop", Elapsed, AtMost(100.0 * MS), AtMost(20.0 * MS)),
             Self::MemoryIdle => ("memory, idle", Memory, AtMost(40.0 * MB), AtMost(20.0 * MB)),
             Self::MemoryPod => ("memory per pod", Memory, Share(4.0), Share(10.0)),
+            _ => self.facts_of_the_cluster(),
+        }
+    }
+
+    /// As [`Self::facts`], of definitions and of what controllers do.
+    fn facts_of_the_cluster(self) -> (&'static str, Unit, Goal, Goal) {
+        use Goal::{AtMost, Share};
+        use Unit::{Cpu, Elapsed, Memory};
+        match self {
             Self::CrdCpu => ("CRD of 18 KB: CPU", Cpu, Share(20.0), Share(100.0)),
             Self::CrdMemory => ("CRD of 18 KB: memory", Memory, Share(20.0), Share(100.0)),
             Self::CrdServed => (
@@ -186,7 +195,7 @@ impl Row {
                 Share(4.0),
                 Share(10.0),
             ),
-            Self::DeploymentDown => ("cascade delete, per pod", Cpu, Share(4.0), Share(10.0)),
+            _ => ("cascade delete, per pod", Cpu, Share(4.0), Share(10.0)),
         }
     }
 

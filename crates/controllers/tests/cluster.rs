@@ -445,6 +445,7 @@ fn migration(name: &str, resource: &str) -> Value {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story from two versions to one")]
 async fn a_stored_version_is_left_and_its_definition_forgets_it() {
     let cluster = Cluster::start().await;
     let client = cluster.client();

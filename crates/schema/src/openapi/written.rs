@@ -52,8 +52,11 @@ impl Part {
     }
 }
 
+/// Values by name, in the order in which they stand.
+type Named = Vec<(Text, Value)>;
+
 /// Returns paths and definitions of a v3 document.
-pub(super) fn parts(document: Value) -> (Vec<(Text, Value)>, Vec<(Text, Value)>) {
+pub(super) fn parts(document: Value) -> (Named, Named) {
     let mut document = document;
     let mut take = |path: &[&str]| match document.at_mut(path).map(std::mem::take) {
         Some(Value::Object(mut all)) => std::mem::take(all.fields_mut()),
