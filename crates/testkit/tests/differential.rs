@@ -21,6 +21,8 @@ async fn send(client: &Client, sent: &Sent) -> Heard {
         .method(sent.request.method.as_str())
         .uri(&sent.target)
         .header(http::header::ACCEPT, "application/json")
+        // Fields are owned by who sends, and upstream was asked through kubectl.
+        .header(http::header::USER_AGENT, "kubectl")
         .header(http::header::CONTENT_TYPE, &sent.request.content_type)
         .body(Bytes::from(sent.request.text.clone()))
         .expect("the case is a request");

@@ -1,3 +1,5 @@
+//! What one definition among thousands costs, and what is learned without one.
+
 use std::{
     convert::Infallible,
     sync::{

@@ -135,8 +135,9 @@ mod tests {
     #[tokio::test]
     async fn packs_only_what_is_large_and_taken() {
         check("gzip", 1_000_000, true).await;
-        check("br, gzip;q=0.5", 200_000, true).await;
-        check("*", 200_000, true).await;
+        check("br, gzip", 200_000, true).await;
+        check("br, gzip;q=0.5", 200_000, false).await;
+        check("*", 200_000, false).await;
         check("gzip", 128 * 1024, false).await;
         check("identity", 1_000_000, false).await;
     }

@@ -65,6 +65,11 @@ impl Answer {
             let (mut body, mut sent) = (body.clone(), request.body.clone());
             scrub(request, &mut body);
             forget(&mut sent);
+            hide_asker(request, &mut body);
+            // Who replaces an object sends back what an answer said.
+            if request.method != "POST" {
+                hide_asker(request, &mut sent);
+            }
             differ(&sent, &body, &mut String::new(), &mut lines);
         }
         Self { code, lines }
@@ -151,6 +156,23 @@ fn forget(body: &mut Value) {
     }
 }
 
+/// Replaces who asked for a certificate: another one on each side.
+fn hide_asker(request: &Request, body: &mut Value) {
+    if let Some(Value::Object(spec)) = body.get_mut("spec")
+        && request.path.contains("/certificatesigningrequests")
+    {
+        for field in ["username", "groups"] {
+            if spec.contains_key(field) {
+                spec.insert(field.to_owned(), "ASKER".into());
+            }
+        }
+        // Only who comes with a certificate has these.
+        for field in ["extra", "uid"] {
+            spec.remove(field);
+        }
+    }
+}
+
 /// Replaces what the server made up.
 fn scrub(request: &Request, body: &mut Value) {
     let uid = body.pointer("/metadata/uid").and_then(Value::as_str);
@@ -177,20 +199,6 @@ fn scrub(request: &Request, body: &mut Value) {
         let given = request.body.pointer(path);
         given.is_none_or(|given| *given == "" || *given == 0)
     };
-    if let Some(Value::Object(spec)) = body.get_mut("spec")
-        && request.path.contains("/certificatesigningrequests")
-    {
-        // Who asks is another one on each side.
-        for field in ["username", "groups"] {
-            if spec.contains_key(field) {
-                spec.insert(field.to_owned(), "ASKER".into());
-            }
-        }
-        // Only who comes with a certificate has these.
-        for field in ["extra", "uid"] {
-            spec.remove(field);
-        }
-    }
     if let Some(Value::Object(spec)) = body.get_mut("spec") {
         for field in ["clusterIP", "clusterIPs"] {
             let is_made_up = is_open(&format!("/spec/{field}"));

@@ -1,3 +1,5 @@
+//! One definition among many is written alone, and what is joined is what is written whole.
+
 use api::Text;
 
 use super::{Discovery, Table};

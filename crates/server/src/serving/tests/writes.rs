@@ -237,7 +237,7 @@ async fn patches_in_three_ways() {
         (
             r#"merge {"data":{"d":4}}"#,
             expect![[
-                r#"422 Invalid:  "" is invalid: patch: Invalid value: "{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"x\",\"namespace\":\"a\",\"uid\":\"9bc2036f-7fd0-45cf-8de0-3f96324142bf\",\"resourceVersion\":\"5\",\"creationTimestamp\":\"2026-01-02T03:04:05Z\",\"managedFields\":[{\"manager\":\"unknown\",\"operation\":\"Update\",\"apiVersion\":\"v1\",\"time\":\"2026-01-02T03:04:05Z\",\"fieldsType\":\"FieldsV1\",\"fieldsV1\":{\"f:data\":{\".\":{},\"f:b\":{},\"f:c\":{}}}}]},\"data\":{\"b\":\"2\",\"c\":\"3\",\"d\":4}}": json: cannot unmarshal number into Go struct field ConfigMap.data of type string"#
+                r#"422 Invalid:  "" is invalid: patch: Invalid value: "{\"apiVersion\":\"v1\",\"data\":{\"b\":\"2\",\"c\":\"3\",\"d\":4},\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\",\"namespace\":\"a\",\"uid\":\"9bc2036f-7fd0-45cf-8de0-3f96324142bf\",\"resourceVersion\":\"5\",\"creationTimestamp\":\"2026-01-02T03:04:05Z\",\"managedFields\":[{\"manager\":\"unknown\",\"operation\":\"Update\",\"apiVersion\":\"v1\",\"time\":\"2026-01-02T03:04:05Z\",\"fieldsType\":\"FieldsV1\",\"fieldsV1\":{\"f:data\":{\".\":{},\"f:b\":{},\"f:c\":{}}}}]}}": json: cannot unmarshal number into Go struct field ConfigMap.data of type string"#
             ]],
         ),
         (

@@ -1,3 +1,5 @@
+//! One definition among many is looked at alone, and what is printed in parts is the same.
+
 use api::GroupVersion;
 use bytes::Bytes;
 use schema::openapi::{Release, Swagger};
